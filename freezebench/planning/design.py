@@ -11,6 +11,7 @@ from freezebench.scoring.metrics import ACCURACY, metric_of
 from freezebench.scoring.own_metric import perfect
 from freezebench.units import distinct_text
 from freezebench.verdicts.constant import is_of_user
+from freezebench.verdicts.metric_values import too_few_labels
 from freezebench.verdicts.power import resolvable_margin
 
 if TYPE_CHECKING:
@@ -105,21 +106,26 @@ def refuse_undecidable(settings: Settings, grid: Sequence[str], facts: DataFacts
     Raises:
         SettingsError: If that is so for some configuration of the grid.
     """
-    # What other metrics resolve is known only from runs.
     metric = metric_of(settings.metric, facts.task, facts.label_names)
-    if not settings.limits_from or metric is not ACCURACY or facts.task != "sequence-classification":
+    few = too_few_labels(facts, metric) if settings.limits_from else None
+    # Without that, what other metrics resolve is known only from runs.
+    is_known = few is not None or (metric is ACCURACY and facts.task == "sequence-classification")
+    if not settings.limits_from or not is_known:
         return
-    looks = settings.looks
-    num_distinct = facts.num_distinct_test
-    resolved = min(resolvable_margin(count, num_distinct, alpha=looks.alpha) for count in looks.counts)
+    looks, num_distinct = settings.looks, facts.num_distinct_test
+    if few is None:
+        resolved = min(resolvable_margin(count, num_distinct, alpha=looks.alpha) for count in looks.counts)
+        best = "no verdict" if math.isinf(resolved) else f"a drop below {resolved:.1f} points"
+        design = f"--freeze-num-seeds={looks} on {_size_text(settings.data, facts, 'test sentences')}"
+        fact, remedy = f"{design} can show {best} at best", "more seeds, more sentences, a wider limit"
+    else:
+        resolved, fact = math.inf, f"the test split has too few examples for any verdict ({few})"
+        remedy = "a test split with more of them, another metric (--freeze-metric)"
     for freeze in grid:
         limit = settings.max_drop.get(freeze)
         if freeze != "none" and settings.policy(freeze) == "fail" and limit is not None and limit < resolved:
-            best = "no verdict" if math.isinf(resolved) else f"a drop below {resolved:.1f} points"
-            design = f"--freeze-num-seeds={looks} on {_size_text(settings.data, facts, 'test sentences')}"
             raise SettingsError(
-                f"{freeze} is limited to {limit:g} points ({settings.limits_from}) and inconclusive tests fail "
-                f"(--freeze-inconclusive=fail), but {design} can show {best} at best: "
-                "the run could only fail. Use more seeds, more sentences, a wider limit, or skip inconclusive tests "
-                "(--freeze-inconclusive=skip)."
+                f"{freeze} is limited to {limit:g} {metric.drop_unit} ({settings.limits_from}) and inconclusive tests "
+                f"fail (--freeze-inconclusive=fail), but {fact}: the run could only fail. Use {remedy}, or skip "
+                "inconclusive tests (--freeze-inconclusive=skip)."
             )

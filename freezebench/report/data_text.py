@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from freezebench.units import distinct_text, listed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from freezebench.records.data_facts import DataFacts, SetFacts
     from freezebench.records.run_record import RunRecord
     from freezebench.specs.names import TaskName
@@ -109,6 +111,12 @@ def dropped_text(facts: DataFacts) -> str | None:
         counts = ", ".join(f"{num:,} {_ROWS.get(kind, kind)}" for kind, num in kinds.items() if num)
         splits += [f"{split}: {counts}"] if counts else []
     return "; ".join(splits) or None
+
+
+def share_texts(facts: DataFacts, counts: Sequence[int], num_sentences: int) -> list[str]:
+    """Return counts with their shares: of all of them, or of the sentences, which may have several labels."""
+    total = num_sentences if facts.task == "multi-label" else sum(counts)
+    return [f"{count:,} ({100 * count / max(total, 1):.1f} %)" for count in counts]
 
 
 def label_counts(facts: DataFacts, test: SetFacts) -> list[int]:

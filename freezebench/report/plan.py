@@ -20,6 +20,7 @@ from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.entries import split_entries
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import NOT_MEASURED, counted, listed
+from freezebench.verdicts.metric_values import too_few_labels
 from freezebench.verdicts.power import resolvable_margin, resolving_counts
 
 if TYPE_CHECKING:
@@ -101,11 +102,13 @@ def experiment_line(settings: Settings, specs: Collection[str]) -> str:
     )
 
 
-def resolution_line(settings: Settings, facts: DataFacts) -> str:
-    """Return the smallest margin that this number of seeds and distinct test sentences resolves."""
+def resolution_line(settings: Settings, facts: DataFacts) -> str | None:
+    """Return the smallest margin that this number of seeds and distinct test sentences resolves; ``None``: none."""
     if settings.looks.max_seeds == 1:
         return "freezebench: one seed gives figures and no verdict; use --freeze-num-seeds=3 or more for verdicts"
     size, metric = size_text(facts, settings.data.group_column), metric_of_data(facts, settings.metric)
+    if too_few_labels(facts, metric) is not None:
+        return None  # no margin, as the sentences on the test set say
     resolved = shown_margins(settings, facts)
     if not resolved:
         return f"freezebench: how small a drop of {metric.label} can be shown with {size} is known after the first runs"

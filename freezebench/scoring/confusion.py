@@ -113,7 +113,7 @@ BALANCED_ACCURACY = Metric(
     tasks=("sequence-classification",),
     value=_balanced_accuracy,
     leave_one_out=by_counts(balanced_accuracy),
-    too_few=too_few_of_a_class,
+    too_few_labels=too_few_of_a_class,
     is_share=True,
     source="sklearn.metrics.balanced_accuracy_score",
 )
@@ -123,7 +123,7 @@ MACRO_F1 = Metric(
     tasks=("sequence-classification", "multi-label"),
     value=_macro_f1,
     leave_one_out=by_counts(lambda counts: counts.f1.mean(axis=-1)),
-    too_few=too_few_of_a_class,
+    too_few_labels=too_few_of_a_class,
     is_share=True,
     source="sklearn.metrics.f1_score(average='macro')",
 )
@@ -133,7 +133,7 @@ MICRO_F1 = Metric(
     tasks=("multi-label",),
     value=_micro_f1,
     leave_one_out=by_counts(lambda counts: counts.pooled.f1[..., 0]),
-    too_few=too_few_of_labels,
+    too_few_labels=too_few_of_labels,
     is_share=True,
     source="sklearn.metrics.f1_score(average='micro')",
 )
@@ -143,7 +143,7 @@ F1 = Metric(
     tasks=("sequence-classification",),
     value=_f1,
     leave_one_out=by_counts(lambda counts: counts.f1[..., 1]),
-    too_few=too_few_of_class_1,
+    too_few_labels=too_few_of_class_1,
     is_share=True,
     source="sklearn.metrics.f1_score, of class 1",
     num_classes=2,
@@ -154,7 +154,7 @@ MCC = Metric(
     tasks=("sequence-classification",),
     value=_mcc,
     leave_one_out=by_counts(matthews_correlation),
-    too_few=too_few_of_others,
+    too_few_labels=too_few_of_others,
     source="sklearn.metrics.matthews_corrcoef",
 )
 QUADRATIC_KAPPA = Metric(
@@ -163,6 +163,6 @@ QUADRATIC_KAPPA = Metric(
     tasks=("sequence-classification",),
     value=_quadratic_kappa,
     leave_one_out=lambda examples: kappa_without_each(examples.labels, examples.predictions),
-    too_few=too_few_of_others,
+    too_few_labels=too_few_of_others,
     source="sklearn.metrics.cohen_kappa_score(weights='quadratic')",
 )

@@ -123,7 +123,7 @@ ENTITY_F1 = Metric(
     tasks=("token-classification",),
     value=_entity_f1,
     leave_one_out=_without_each,
-    too_few=lambda examples: too_few_entities(examples, entity_counts(examples).true.sum(axis=1)),
+    too_few_labels=lambda examples: too_few_entities(examples, entity_counts(examples).true.sum(axis=1)),
     is_share=True,
     source="seqeval.metrics.f1_score",
 )

@@ -64,23 +64,33 @@ def too_few_of_labels(examples: Examples) -> str | None:
     return f"{_size(examples, has_any, 'example')} with any of the labels" if few else None
 
 
+def too_few_ranked(examples: Examples) -> str | None:
+    """Return the rarest class if it has few examples to rank."""
+    number, fewest = _rarest_ranked(examples)
+    if not fewest:
+        return f"{len(examples)} examples of one class"
+    return _clause(examples, number) if fewest < FEWEST_OF_A_CLASS else None
+
+
 def too_few_misranked(examples: Examples, auroc: float) -> str | None:
     """Return the rarest class if its examples are few for this AUROC.
 
     It rests on those that are ranked below examples of the other class, about ``n (1 - AUROC)`` of ``n``.
     """
+    number, fewest = _rarest_ranked(examples)
+    few = fewest * (1 - auroc) < FEWEST_MISRANKED
+    return f"{_clause(examples, number)} for an AUROC of {auroc:.3f}" if few else None
+
+
+def _rarest_ranked(examples: Examples) -> tuple[int, int]:
+    """Return the class with the fewest units to rank against others, and their number; 0 where all are of one class."""
     counts = _class_units(examples)
     # Of a label or class that nearly all examples have, those without it are the rare ones.
     rarer = np.minimum(counts, _class_units(examples, others=True))
     if not rarer.any():
-        return f"{len(examples)} examples of one class"
+        return 0, 0
     fewest = rarer[rarer > 0].min()
-    number = int(np.flatnonzero(rarer == fewest)[np.argmin(counts[rarer == fewest])])
-    if fewest < FEWEST_OF_A_CLASS:
-        return _clause(examples, number)
-    if fewest * (1 - auroc) < FEWEST_MISRANKED:
-        return f"{_clause(examples, number)} for an AUROC of {auroc:.3f}"
-    return None
+    return int(np.flatnonzero(rarer == fewest)[np.argmin(counts[rarer == fewest])]), int(fewest)
 
 
 def too_few_pairs(examples: Examples) -> str | None:

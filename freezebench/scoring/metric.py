@@ -36,8 +36,9 @@ class Metric:
         leave_one_out: Returns, in closed form, its values without one example each, shape (examples,); ``None``: groups
             of examples are left out instead, and the metric is computed again.
         contributions: Of a mean over examples, the number of each, shape (examples,).
-        too_few: Returns why the examples are too few for an interval of this metric, as a clause such as ``9 examples
-            of class b``; ``None`` if they are not.
+        too_few_labels: Returns why the examples are too few for an interval of this metric by their labels alone, and
+            so before anything is trained, as a clause such as ``9 examples of class b``; ``None`` if they are not.
+        too_few_outputs: Returns the same where it depends on what a model returned for them.
         higher_is_better: Whether a higher value is better.
         is_share: Whether it lies between 0 and 1, and its variance between samples shrinks towards both.
         source: Where its definition is from.
@@ -50,13 +51,18 @@ class Metric:
     value: Callable[[Examples], float]
     leave_one_out: Callable[[Examples], Values] | None = None
     contributions: Callable[[Examples], Values] | None = None
-    too_few: Callable[[Examples], str | None] = lambda _: None
+    too_few_labels: Callable[[Examples], str | None] = lambda _: None
+    too_few_outputs: Callable[[Examples], str | None] = lambda _: None
     unit: Unit = "points"
     uses: Uses = "predictions"
     higher_is_better: bool = True
     is_share: bool = False
     source: str = ""
     num_classes: int | None = None
+
+    def too_few(self, examples: Examples) -> str | None:
+        """Return why evaluated examples are too few for an interval, as a clause; ``None`` if they are not."""
+        return self.too_few_labels(examples) or self.too_few_outputs(examples)
 
     @property
     def scale(self) -> float:

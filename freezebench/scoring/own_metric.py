@@ -71,7 +71,7 @@ def own_metric(name: str) -> Metric:
         label=own_label(name),
         tasks=tuple(tasks),
         value=_Called(name=name, function=function, uses=uses),
-        too_few=too_few_for_any,
+        too_few_labels=too_few_for_any,
         unit=unit,
         uses=uses,
         higher_is_better=higher_is_better,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freezebench.scoring.few import too_few_for_calibration, too_few_misranked
+from freezebench.scoring.few import too_few_for_calibration, too_few_misranked, too_few_ranked
 from freezebench.scoring.metric import Metric
 
 if TYPE_CHECKING:
@@ -148,7 +148,8 @@ AUROC = Metric(
     leave_one_out=_aurocs_without_each,
     uses="scores",
     is_share=True,
-    too_few=lambda examples: too_few_misranked(examples, _auroc(examples)),
+    too_few_labels=too_few_ranked,
+    too_few_outputs=lambda examples: too_few_misranked(examples, _auroc(examples)),
     source="sklearn.metrics.roc_auc_score; of more classes, or several labels, the mean of each against the others",
 )
 LOG_LOSS = Metric(
@@ -168,7 +169,7 @@ ECE = Metric(
     tasks=("sequence-classification",),
     value=_ece,
     leave_one_out=_eces_without_each,
-    too_few=_too_few_for_calibration,
+    too_few_outputs=_too_few_for_calibration,
     uses="scores",
     higher_is_better=False,
     source=f"Guo et al. (2017), {_NUM_BINS} bins of equal width by scipy.stats.binned_statistic",

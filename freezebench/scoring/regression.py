@@ -61,7 +61,7 @@ PEARSON = Metric(
     label="Pearson correlation",
     tasks=("regression",),
     value=_pearson,
-    too_few=too_few_pairs,
+    too_few_labels=too_few_pairs,
     leave_one_out=lambda examples: pearson_without_each(examples.labels, examples.predictions),
     source="scipy.stats.pearsonr",
 )
@@ -70,7 +70,7 @@ SPEARMAN = Metric(
     label="Spearman correlation",
     tasks=("regression",),
     value=_spearman,
-    too_few=too_few_pairs,
+    too_few_labels=too_few_pairs,
     leave_one_out=lambda examples: spearman_without_each(examples.labels, examples.predictions),
     source="scipy.stats.spearmanr",
 )
@@ -79,7 +79,7 @@ RMSE = Metric(
     label="RMSE",
     tasks=("regression",),
     value=_rmse,
-    too_few=too_few_pairs,
+    too_few_labels=too_few_pairs,
     leave_one_out=lambda examples: rmse_without_each(examples.labels, examples.predictions),
     unit="label units",
     higher_is_better=False,
@@ -100,7 +100,7 @@ R2 = Metric(
     label="R²",
     tasks=("regression",),
     value=_r2,
-    too_few=too_few_pairs,
+    too_few_labels=too_few_pairs,
     leave_one_out=lambda examples: r2_without_each(examples.labels, examples.predictions),
     source="sklearn.metrics.r2_score",
 )

@@ -146,6 +146,26 @@ def lead_pp(records: Sequence[RunRecord], metric: Metric = ACCURACY) -> float | 
     return None if above is None else metric.scale * float(above[0].mean())
 
 
+def lead_warning(records: Sequence[RunRecord], margin_pp: float, metric: Metric) -> str | None:
+    """Return a warning if freezing could lose all that valid unfrozen runs learned unnoticed; ``None``: it could not.
+
+    Args:
+        records: The runs, one per seed.
+        margin_pp: Decision margin in percentage points, or the metric's own unit.
+        metric: The metric whose drop is judged.
+    """
+    lead = lead_pp(records, metric)
+    if lead is None or lead > margin_pp:
+        return None
+    is_accuracy = metric.name == ACCURACY.name
+    constant = "always predicting one class" if is_accuracy else "a constant prediction"
+    better = f"{lead:.1f} points above" if is_accuracy else f"{lead:.3g} {metric.drop_unit} better than"
+    return (
+        f"without freezing, {metric.label} is {better} that of {constant}, and the margin is "
+        f"{margin_pp:g} {metric.drop_unit}, so a model that learned nothing could be non-inferior"
+    )
+
+
 def lowest_validation_losses(records: Sequence[RunRecord]) -> list[float]:
     """Return the lowest validation loss over the epochs of every run that was validated."""
     losses = [[epoch.validation.loss for epoch in record.epochs] for record in records]

@@ -16,6 +16,7 @@ import numpy as np
 from freezebench.records.evaluated import computed_once, examples_of
 from freezebench.records.run_record import data_of
 from freezebench.scoring.entities import are_entity_tags, entity_counts, entity_types
+from freezebench.units import listed
 from freezebench.verdicts.classes import label_name
 from freezebench.verdicts.metric_values import text_groups
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
     # The rows of a class, or the sentences of entities, as numbers that increase, and whether each is recalled.
     Items = tuple[NDArray[np.int64], NDArray[np.bool_]]
+
+_MOST_NAMED = 8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,6 +81,17 @@ def recalled(records: Sequence[RunRecord]) -> list[Recalled]:
             )
         )
     return classes
+
+
+def missed_classes_warning(records: Sequence[RunRecord]) -> str | None:
+    """Return a warning on classes that valid unfrozen runs never recall, which freezing cannot lose; ``None``: none."""
+    missed = [own.text for own in recalled(records) if not own.is_right.any()]
+    if not missed:
+        return None
+    return (
+        f"without freezing, no run recognises any test example of {listed(missed, _MOST_NAMED)}, so that a loss of "
+        f"{'it' if len(missed) == 1 else 'them'} cannot be seen"
+    )
 
 
 def _items(record: RunRecord) -> dict[int | str, Items]:

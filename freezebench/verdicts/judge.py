@@ -9,9 +9,10 @@ from freezebench.scoring.metrics import ACCURACY, metric_named
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.verdicts.arms import broken_text, different_arms, mean_squares_of_runs, unrecorded_text
-from freezebench.verdicts.baseline import baseline_fault, lead_pp, same_seeds_fault
+from freezebench.verdicts.baseline import baseline_fault, lead_warning, same_seeds_fault
 from freezebench.verdicts.breakdown import broken_down
 from freezebench.verdicts.class_losses import lost_class_sentence
+from freezebench.verdicts.class_recalls import missed_classes_warning
 from freezebench.verdicts.constant import constant_sentence
 from freezebench.verdicts.crossed import interval_from_mean_squares
 from freezebench.verdicts.gate import Part, accuracy_standing, worst
@@ -233,7 +234,8 @@ def judge(
     if broken:
         return result
     if is_baseline:
-        return _with_lead_checked(result, margin_pp, metric)
+        doubts = (lead_warning(records, margin_pp, metric), missed_classes_warning(records))
+        return replace(result, warnings=(*result.warnings, *filter(None, doubts)))
     parts = broken_down(
         baseline,
         records,
@@ -244,21 +246,6 @@ def judge(
         alpha=alpha,
     )
     return _with_breakdown(_with_predictions_checked(result, metric, alpha=alpha), parts)
-
-
-def _with_lead_checked(result: ConfigurationResult, margin_pp: float, metric: Metric) -> ConfigurationResult:
-    """Return the result of a valid baseline, with a warning if freezing could lose all that it learned unnoticed."""
-    lead = lead_pp(result.records, metric)
-    if lead is None or lead > margin_pp:
-        return result
-    is_accuracy = metric.name == ACCURACY.name
-    constant = "always predicting one class" if is_accuracy else "a constant prediction"
-    better = f"{lead:.1f} points above" if is_accuracy else f"{lead:.3g} {metric.drop_unit} better than"
-    warning = (
-        f"without freezing, {metric.label} is {better} that of {constant}, and the margin is "
-        f"{margin_pp:g} {metric.drop_unit}, so a model that learned nothing could be non-inferior"
-    )
-    return replace(result, warnings=(*result.warnings, warning))
 
 
 def _with_predictions_checked(result: ConfigurationResult, metric: Metric, *, alpha: float) -> ConfigurationResult:

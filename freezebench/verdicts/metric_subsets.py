@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freezebench.errors import SettingsError
-from freezebench.records.evaluated import computed_once, examples_of, outcomes_of_run, value_of_run
+from freezebench.records.evaluated import computed_once, examples_of, guessed_examples, outcomes_of_run, value_of_run
 from freezebench.records.run_record import data_of
 from freezebench.scoring.confusion import undefined_is_silent
 from freezebench.scoring.outcomes import outcomes
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from freezebench.records.data_facts import DataFacts
     from freezebench.records.run_record import RunRecord
     from freezebench.scoring.examples import Examples
     from freezebench.scoring.metric import Metric, Values
@@ -79,6 +80,25 @@ def further_evidence(
         groups = text_groups([*records, *baseline], name)
         evidence.append(_evidence(name, "test set", arms, metric=metric, groups=groups))
     return evidence
+
+
+def subsets_with_few_labels(data: DataFacts, metric: Metric) -> list[tuple[str, str]]:
+    """Return the slices and further test sets that have no verdict on a metric, whatever is trained, each with why.
+
+    Args:
+        data: The data set.
+        metric: The metric that judges it.
+    """
+    own = guessed_examples(data, data.of_test_set())
+    slices = np.array(data.test_slices if data.test_slices is not None else (), dtype=np.int64)
+    parts = {f"slice {name}": own.only(slices == number) for number, name in enumerate(data.slice_names)}
+    parts |= {f"test set {item.name}": guessed_examples(data, item) for item in data.test_sets}
+    found = {
+        name: too_few_units(len(examples), examples.units) or metric.too_few_labels(examples)
+        for name, examples in parts.items()
+        if len(examples)
+    }
+    return [(name, why) for name, why in found.items() if why is not None]
 
 
 def _evidence(

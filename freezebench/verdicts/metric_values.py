@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freezebench.records.evaluated import computed_once, examples_of, outcomes_of_run, value_of_run
+from freezebench.records.evaluated import computed_once, examples_of, guessed_examples, outcomes_of_run, value_of_run
 from freezebench.verdicts.mean_squares import mean_squares_of_arms
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from freezebench.records.data_facts import DataFacts
     from freezebench.records.run_record import RunRecord
     from freezebench.scoring.metric import Metric
     from freezebench.verdicts.mean_squares import MeanSquares
@@ -68,6 +69,14 @@ def _too_few(record: RunRecord, metric: Metric, test_set: str) -> str | None:
     """Return which examples of a run are too few, which is computed once: it may take as long as the metric."""
     key = ("too few", metric.name, test_set)
     return computed_once(record, key, lambda: metric.too_few(examples_of(record, test_set)))
+
+
+def too_few_labels(data: DataFacts, metric: Metric, test_set: str = "") -> str | None:
+    """Return which examples of a test set are too few for an interval of a metric, whatever is trained, as a clause.
+
+    ``None``: none are, or that depends on the runs.
+    """
+    return metric.too_few_labels(guessed_examples(data, data.of_test_set(test_set)))
 
 
 def text_groups(records: Sequence[RunRecord], test_set: str = "") -> NDArray[np.int64] | None:

@@ -44,6 +44,16 @@ def test_what_is_there_is_taken(folder: Path) -> None:
     assert experiment.notes == []
 
 
+def test_unbalanced_classes_are_a_note(folder: Path) -> None:
+    """With their shares of the test sentences, and what the tests could not show by another metric."""
+    write_model(folder / "my-checkpoint")
+    rows = [f"a text number {index},{'rare' if index % 10 == 0 else 'usual'}\n" for index in range(200)]
+    (folder / "tickets.csv").write_text("".join(["text,label\n", *rows]))
+    balance = choose_experiment(folder, Given()).notes[1]
+    assert balance.startswith("Unbalanced classes: the test sentences are of rare 2 (10.0 %), usual 18 (90.0 %). ")
+    assert balance.endswith("has too few examples for it (2 examples of class rare).")
+
+
 def test_without_anything_the_embedded_model_is_taken(folder: Path) -> None:
     """And comments say how to change that."""
     experiment = choose_experiment(folder, Given())

@@ -36,6 +36,17 @@ def test_a_session_that_could_only_fail_is_refused() -> None:
     refuse_undecidable(_settings(num_seeds="3", inconclusive="fail"), ["none", "emb"], facts(872))
 
 
+def test_a_metric_with_too_few_examples_is_refused_where_undecided_fails() -> None:
+    """Whatever the limit; without a limit nothing could fail."""
+    few = replace(facts(60), test_labels=(1,) * 4 + (0,) * 56)
+    settings = _settings(metric="macro-f1", max_drop="50", inconclusive="fail")
+    with pytest.raises(SettingsError, match=r"limited to 50 points of macro F1 .* any verdict \(4 examples of class "):
+        refuse_undecidable(settings, ["none", "emb"], few)
+    refuse_undecidable(settings, ["none", "emb"], facts(60))
+    refuse_undecidable(_settings(metric="macro-f1", inconclusive="fail"), ["none", "emb"], few)
+    refuse_undecidable(_settings(metric="macro-f1", max_drop="50", inconclusive="skip"), ["none", "emb"], few)
+
+
 def test_one_test_sentence_is_too_few() -> None:
     """An interval over sentences needs two of them."""
     check_num_sentences(_settings().data, facts(2))

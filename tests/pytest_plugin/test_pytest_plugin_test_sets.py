@@ -150,7 +150,7 @@ def test_a_test_set_past_its_limit_fails_only_when_asserted(
 
 def test_too_few_examples_of_a_class_decide_nothing(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even where the drop is far below the limit; more seeds are not advised, since they would not help."""
-    rare = replace(METRICS["macro-f1"], too_few=lambda _: "8 examples of class positive")
+    rare = replace(METRICS["macro-f1"], too_few_labels=lambda _: "8 examples of class positive")
     monkeypatch.setitem(METRICS, "macro-f1", rare)
     monkeypatch.setenv("CI", "true")
     result = session({}, "--freeze-metric=macro-f1", "--freeze-max-drop=50")

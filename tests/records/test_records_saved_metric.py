@@ -94,7 +94,7 @@ def test_test_sets_come_back_by_name() -> None:
 
 def test_too_few_examples_are_kept() -> None:
     """A comparison with such a run must decide nothing."""
-    own = replace(METRICS["macro-f1"], too_few=lambda _: "9 examples of class b")
+    own = replace(METRICS["macro-f1"], too_few_labels=lambda _: "9 examples of class b")
     assert _read(from_records("emb", seeds("emb", num_test=40), metric=own)).too_few == "9 examples of class b"
 
 

@@ -38,6 +38,10 @@ def test_slices_and_limits() -> None:
     assert judging_lines(own, data) == [
         f"{usual}, --freeze-max-slice-drop=4, --freeze-max-test-drop=5",
         "freezebench: slices of length: short (3), long (1)",
+        (
+            "freezebench: Too few examples for a verdict, whatever is trained: slice short (3, and an interval needs "
+            "10), slice long (1, and an interval needs 10)."
+        ),
     ]
 
 

@@ -214,5 +214,5 @@ def test_the_lead_is_in_the_unit_of_the_metric() -> None:
 
 def test_too_few_examples_are_no_fault_of_the_baseline() -> None:
     """The verdict says that the examples are too few."""
-    metric = replace(METRICS["mcc"], too_few=lambda _: "3 examples of class b")
+    metric = replace(METRICS["mcc"], too_few_labels=lambda _: "3 examples of class b")
     assert baseline_fault(made_up_scores.runs("sequence-classification", noise=1e6), alpha=0.05, metric=metric) is None

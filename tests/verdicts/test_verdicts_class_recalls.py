@@ -10,7 +10,7 @@ from sklearn.metrics import recall_score
 import made_up
 import made_up_scores
 from freezebench.records.evaluated import examples_of
-from freezebench.verdicts.class_recalls import recalled
+from freezebench.verdicts.class_recalls import missed_classes_warning, recalled
 
 
 def test_recalls_of_classes_are_those_of_scikit_learn() -> None:
@@ -80,3 +80,16 @@ def test_numbers_have_no_classes() -> None:
     """Nor have runs of which none read its data."""
     assert recalled(made_up_scores.runs("regression", num=1)) == []
     assert recalled([made_up.broken("none")]) == []
+
+
+def test_classes_that_no_unfrozen_run_recalls_are_named() -> None:
+    """One that some run finds at all can be lost."""
+    assert missed_classes_warning(made_up.three_classes("none", (0, 1, 2))) is None
+    assert missed_classes_warning(made_up.three_classes("none", (0, 1))) == (
+        "without freezing, no run recognises any test example of class rare, so that a loss of it cannot be seen"
+    )
+    both = missed_classes_warning(made_up.three_classes("none", (0,)))
+    assert both is not None
+    assert both.endswith("of class positive, class rare, so that a loss of them cannot be seen")
+    found = [*made_up.three_classes("none", (0, 1))[:2], made_up.three_classes("none", (0, 1, 2))[2]]
+    assert missed_classes_warning(found) is None

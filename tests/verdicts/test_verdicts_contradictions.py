@@ -133,7 +133,7 @@ def test_a_verdict_on_a_part_follows_from_its_bounds() -> None:
 
 def test_too_few_examples_decide_nothing_else() -> None:
     """A verdict that is decided in spite of them is wrong."""
-    metric = replace(METRICS["mcc"], too_few=lambda _: "3 examples of class b")
+    metric = replace(METRICS["mcc"], too_few_labels=lambda _: "3 examples of class b")
     baseline = made_up_scores.runs("sequence-classification")
     records = made_up_scores.runs("sequence-classification", "emb")
     result = judge("emb", records, baseline, margin_pp=90.0, limit_pp=None, metric=metric)

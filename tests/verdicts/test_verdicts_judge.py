@@ -268,7 +268,7 @@ def test_equal_runs_are_not_proven_equal(task: TaskName, metric: Metric) -> None
 
 def test_too_few_examples_are_never_non_inferior_nor_inferior() -> None:
     """Neither at the margin nor at the limit, and no further seeds are trained."""
-    metric = replace(METRICS["mcc"], too_few=lambda examples: f"{len(examples)} examples")
+    metric = replace(METRICS["mcc"], too_few_labels=lambda examples: f"{len(examples)} examples")
     for noise in (0.5, 2.0):
         baseline = made_up_scores.runs("sequence-classification")
         records = made_up_scores.runs("sequence-classification", "emb", noise=noise)
@@ -314,3 +314,10 @@ def test_a_correlation_that_is_not_defined_is_broken() -> None:
     result = judge("emb", records, baseline, margin_pp=50.0, limit_pp=90.0, metric=METRICS["rmse"])
     assert result.verdict is not None
     assert (result.broken, result.verdict.outcome, result.standing) == (None, "inferior", "worse")
+
+
+def test_a_class_that_the_baseline_never_recognises_is_a_warning() -> None:
+    """It stays valid: the others can be compared."""
+    runs = made_up.three_classes("none", (0, 1))
+    (warning,) = judge("none", runs, runs, margin_pp=2.0, limit_pp=None).warnings
+    assert warning.startswith("without freezing, no run recognises any test example of class rare, ")

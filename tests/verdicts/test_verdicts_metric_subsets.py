@@ -80,7 +80,7 @@ def test_groups_are_the_units_of_slices_too() -> None:
 
 def test_too_few_examples_of_a_slice_are_named() -> None:
     """The metric says how many it needs, of the examples of the slice."""
-    metric = replace(METRICS["mcc"], too_few=lambda examples: "few" if len(examples) < 150 else None)
+    metric = replace(METRICS["mcc"], too_few_labels=lambda examples: "few" if len(examples) < 150 else None)
     slices = tuple(int(number >= 100) for number in range(300))
     short, rest = slice_evidence(*_arms("sequence-classification", test_slices=slices, slice_names=NAMES), metric)
     assert (short.too_few, rest.too_few) == ("few", None)
@@ -100,7 +100,7 @@ def test_a_metric_that_fails_on_a_slice_has_no_value_there() -> None:
             raise SettingsError("the metric m:f fails with ValueError. Correct the function.")
         return float(np.mean(examples.labels == examples.predictions))
 
-    metric = replace(METRICS["mcc"], name="m:f", value=value, leave_one_out=None, too_few=lambda _: None)
+    metric = replace(METRICS["mcc"], name="m:f", value=value, leave_one_out=None, too_few_labels=lambda _: None)
     slices = tuple(int(number >= 90) for number in range(300))
     evidence = slice_evidence(*_arms("sequence-classification", test_slices=slices, slice_names=NAMES), metric)
     first, second = judge_subsets(evidence, margin_pp=2.0, reference_pp=2.0, alpha=0.05, unit="points of f")

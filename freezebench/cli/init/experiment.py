@@ -20,6 +20,8 @@ from freezebench.data import reviews
 from freezebench.errors import DataError, SettingsError
 from freezebench.models.source import ModelSource
 from freezebench.planning.design import check_num_sentences, check_test_labels
+from freezebench.report.label_text import label_sentences
+from freezebench.scoring.metrics import metric_of
 from freezebench.units import listed
 
 if TYPE_CHECKING:
@@ -129,6 +131,7 @@ def _choose_data(folder: Path, given: Given, sources: Sources, model: ModelSourc
                 f"Test sentences: {len(data.test):,}, drawn from {name}. A folder with a train and a test file in its "
                 "place can have more of them, so that fewer verdicts are inconclusive."
             )
+        experiment.notes += label_sentences(data.facts, metric_of(None, data.task, data.facts.label_names))
         if data.facts.dropped_rows:
             experiment.notes.append(
                 f"Rows of {name} that cannot be used: {num_dropped(data)}. bad_rows in the test leaves them out. "

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.records.run_record import data_of
-from freezebench.report.data_text import dropped_text, label_counts, outputs_word, size_text, slice_sizes, values_text
+from freezebench.report.data_text import (
+    dropped_text,
+    label_counts,
+    outputs_word,
+    share_texts,
+    size_text,
+    slice_sizes,
+    values_text,
+)
 from freezebench.report.experiment import subsettings
 from freezebench.report.page.histogram import histogram
 from freezebench.report.page.markup import Html, bullets, data_table, definitions, element, joined, section
@@ -110,13 +118,7 @@ def _shares(facts: DataFacts, split: str) -> list[str]:
         counts = label_counts(facts, facts.of_test_set())
     else:
         return ["–"] * len(names)
-    return _share_texts(facts, counts, getattr(facts, f"num_{split}")) if names else []
-
-
-def _share_texts(facts: DataFacts, counts: Sequence[int], num_sentences: int) -> list[str]:
-    """Return counts with their shares: of all of them, or of the sentences, which may have several labels."""
-    total = num_sentences if facts.task == "multi-label" else sum(counts)
-    return [f"{count:,} ({100 * count / max(total, 1):.1f} %)" for count in counts]
+    return share_texts(facts, counts, getattr(facts, f"num_{split}")) if names else []
 
 
 def _test_sets(facts: DataFacts) -> Html | None:
@@ -132,7 +134,7 @@ def _test_sets(facts: DataFacts) -> Html | None:
 
 def _of_set(facts: DataFacts, item: SetFacts) -> list[str]:
     """Return the shares of the classes and the hash of a further test set."""
-    shares = [] if facts.task == "regression" else _share_texts(facts, label_counts(facts, item), item.num_test)
+    shares = [] if facts.task == "regression" else share_texts(facts, label_counts(facts, item), item.num_test)
     return [*shares, item.test_sha256[:12]]
 
 

@@ -1,0 +1,75 @@
+"""What is known of a test set before anything is trained: unbalanced classes, and what it has too few examples for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freezebench.report.data_text import label_counts, share_texts
+from freezebench.scoring.metrics import ACCURACY, MACRO_F1
+from freezebench.units import listed, percent_text
+from freezebench.verdicts.classes import majority_class
+from freezebench.verdicts.metric_subsets import subsets_with_few_labels
+from freezebench.verdicts.metric_values import too_few_labels
+
+if TYPE_CHECKING:
+    from freezebench.records.data_facts import DataFacts
+    from freezebench.scoring.metric import Metric
+
+# The most frequent class is at least so many times as frequent as the rarest one.
+_UNBALANCED = 3
+_MOST_NAMED = 8
+
+
+def label_sentences(facts: DataFacts, metric: Metric) -> list[str]:
+    """Return what is known of the test set before anything is trained, in sentences.
+
+    Args:
+        facts: The data set.
+        metric: The metric that judges it.
+    """
+    return list(filter(None, [balance_sentence(facts, metric), too_few_sentence(facts, metric)]))
+
+
+def balance_sentence(facts: DataFacts, metric: Metric) -> str | None:
+    """Return the shares of the classes of the test split where they are unbalanced, and what that means for a metric.
+
+    Args:
+        facts: The data set.
+        metric: The metric that judges it.
+    """
+    counts = label_counts(facts, facts.of_test_set())
+    occurring = [num for num in counts if num]
+    if facts.task != "sequence-classification" or max(occurring) < _UNBALANCED * min(occurring):
+        return None
+    texts = share_texts(facts, counts, facts.num_test)
+    shares = [f"{name} {text}" for name, text in zip(facts.label_names, texts, strict=True)]
+    sentence = f"Unbalanced classes: the test sentences are of {listed(shares, _MOST_NAMED)}."
+    if metric is not ACCURACY:
+        return sentence
+    rarest = facts.label_names[counts.index(min(occurring))]
+    few = too_few_labels(facts, MACRO_F1)
+    other = f", but the test split has too few examples for it ({few})" if few else ""
+    return (
+        f"{sentence} Always predicting {facts.label_names[majority_class(facts)]} has an accuracy of "
+        f"{percent_text(facts.majority_share)}, and a loss of {rarest} hardly shows in it. "
+        f"--freeze-metric={MACRO_F1.name} weighs all classes alike{other}."
+    )
+
+
+def too_few_sentence(facts: DataFacts, metric: Metric) -> str | None:
+    """Return that no verdict of a metric is possible on the test split, slices or further test sets; ``None``: all are.
+
+    It follows from the labels alone, by the functions that verdicts use.
+
+    Args:
+        facts: The data set.
+        metric: The metric that judges it.
+    """
+    few = too_few_labels(facts, metric)
+    if few is not None:
+        return (
+            f"No configuration can be shown to be non-inferior by {metric.label}, whatever is trained: too few "
+            f"examples in the test split ({few}). Use a test set that has more of them, or another metric."
+        )
+    subsets = [f"{name} ({why})" for name, why in subsets_with_few_labels(facts, metric)]
+    return f"Too few examples for a verdict, whatever is trained: {listed(subsets, _MOST_NAMED)}." if subsets else None
