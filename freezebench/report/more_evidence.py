@@ -35,19 +35,70 @@ def more_evidence(result: ConfigurationResult, verdict: Verdict) -> str:
         result: The configuration, whose observed drop and spread are taken to stay as they are.
         verdict: Its verdict at the margin or the limit.
     """
-    interval = verdict.interval
-    if verdict.too_few is not None or verdict.num_seeds == 1 or interval is None or not is_known(result_metric(result)):
+    if not _has_spread(result, verdict):
         return _without_interval(verdict)
-    counts = deciding_counts(observed_mean_squares(result), verdict.margin_pp, alpha=verdict.alpha)
-    stays = f"if the drop stays at {unsigned_drop(interval.drop_pp, result_metric(result))}"
-    units = units_of_run(result.records[0])
-    if ways := ways_to_decide(counts, interval, units):
-        return f"about {ways} would be enough, {stays}"
+    return _deciding_clause(result, verdict, "it", alpha=verdict.alpha) or "more seeds may be enough"
+
+
+def evidence_to_recommend(result: ConfigurationResult, verdict: Verdict, num_sequences: int) -> str | None:
+    """Return what would show that a configuration is non-inferior among all, so that it is recommended, as a sentence.
+
+    Args:
+        result: The configuration.
+        verdict: Its verdict at the margin.
+        num_sequences: Number of sequences; as long as nothing is shown, each has an equal part of the error rate.
+
+    Returns:
+        The sentence, with the numbers of ``more_evidence``, or why they are others; ``None``: nothing more is needed,
+        or that cannot be computed.
+    """
+    if not _has_spread(result, verdict):
+        return None
+    clause, alone = (
+        _deciding_clause(result, verdict, result.freeze, alpha=alpha)
+        for alpha in (verdict.alpha / num_sequences, verdict.alpha)
+    )
+    if clause is None:
+        return None
+    shared = f"; its own verdict needs less, but {num_sequences} sequences share the error rate"
+    return f"{clause[0].upper()}{clause[1:]}{'' if clause == alone else shared}."
+
+
+def _has_spread(result: ConfigurationResult, verdict: Verdict) -> bool:
+    """Return whether what decides a verdict can be computed from the spread of its runs."""
+    is_judged = verdict.too_few is None and verdict.interval is not None and verdict.num_seeds != 1
+    return is_judged and is_known(result_metric(result))
+
+
+def _deciding_clause(result: ConfigurationResult, verdict: Verdict, name: str, *, alpha: float) -> str | None:
+    """Return which numbers of seeds or sentences would show which verdict, if drop and spread stay; or that none would.
+
+    Args:
+        result: The configuration.
+        verdict: Its verdict, with an interval.
+        name: What the clause calls it.
+        alpha: Error rate of the bound that decides.
+
+    Returns:
+        The clause; ``None``: the pooled variance, which is not the configuration's own, needs nothing more.
+    """
+    interval, metric, units = verdict.interval, result_metric(result), units_of_run(result.records[0])
+    if interval is None:
+        return None
+    drop = unsigned_drop(interval.drop_pp, metric)
+    counts = deciding_counts(observed_mean_squares(result), verdict.margin_pp, alpha=alpha)
+    outcome = "non-inferior" if interval.drop_pp < verdict.margin_pp else "inferior"
+    shown = f"show that {name} is {outcome}, if its drop stays at {drop}"
+    if ways := _ways_to_decide(counts, interval, units):
+        return f"about {ways} would {shown}"
     if counts.num_seeds is not None or counts.num_sentences is not None:
-        return "more seeds may be enough"  # the pooled variance is larger than its own, which would have decided
+        return None
     if counts.both_suffice:
-        return f"both more seeds and more {units} are needed, {stays}"
-    return f"{too_close(interval, result, verdict.margin_pp)}: freeze less, or choose another limit"
+        return f"both more seeds and more {units} are needed to {shown}"
+    return (
+        f"the drop, {drop}, is too close to {in_unit(verdict.margin_pp, metric)} for any number of seeds "
+        f"and {units} to decide: freeze less, or choose another limit or margin"
+    )
 
 
 def ignores_sentences(result: ConfigurationResult) -> bool:
@@ -62,21 +113,12 @@ def _without_interval(verdict: Verdict) -> str:
     return ONE_SEED if verdict.num_seeds == 1 else "more seeds may be enough"
 
 
-def too_close(interval: Interval, result: ConfigurationResult, margin_pp: float) -> str:
-    """Return that no design would decide a drop, as a clause."""
-    metric = result_metric(result)
-    drop, units = unsigned_drop(interval.drop_pp, metric), units_of_run(result.records[0])
-    return (
-        f"the drop, {drop}, is too close to {in_unit(margin_pp, metric)} for any number of seeds and {units} to decide"
-    )
-
-
 def largest_design(units: str = "test sentences") -> str:
     """Return the largest design that is tried where neither more seeds nor more sentences alone would do."""
     return f"{MAX_SEEDS} seeds with {MAX_SENTENCES:,} {units}"
 
 
-def ways_to_decide(counts: DecidingCounts, interval: Interval, units: str = "test sentences") -> str:
+def _ways_to_decide(counts: DecidingCounts, interval: Interval, units: str = "test sentences") -> str:
     """Return how much more it takes, ``3 more seeds (--freeze-num-seeds=8) or 400 more test sentences``; may be empty.
 
     Args:

@@ -8,19 +8,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from freezebench.report.data_text import units_of_run
-from freezebench.report.metric_text import is_known, result_metric, unsigned_drop
-from freezebench.report.more_evidence import too_close, ways_to_decide
+from freezebench.report.metric_text import result_metric, unsigned_drop
+from freezebench.report.more_evidence import evidence_to_recommend
 from freezebench.report.recommendation import sequences, shown_safe
 from freezebench.report.repairs import after_guessing, rate_option, repairing_steps
 from freezebench.report.verdict_text import judged_ladder
-from freezebench.verdicts.judge import observed_mean_squares
-from freezebench.verdicts.power import deciding_counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freezebench.verdicts.crossed import Interval
     from freezebench.verdicts.judge import ConfigurationResult
 
 # Where freezing finds nothing of its own to freeze.
@@ -41,8 +37,9 @@ def deciding_steps(candidates: Sequence[ConfigurationResult], margin_pp: float) 
     if first.verdict is not None and first.verdict.too_few is not None:
         label = result_metric(first).label
         return (f"Use a test set with more examples: {first.verdict.too_few} are too few to judge {label}.",)
-    interval = None if first.verdict is None else first.verdict.interval
-    if interval is None:
+    verdict = first.verdict
+    interval = None if verdict is None else verdict.interval
+    if verdict is None or interval is None:
         return repairing_steps(first)
     if interval.num_seeds == 1:
         return ("Train at least 3 seeds (--freeze-num-seeds=3): one seed cannot tell training noise from freezing.",)
@@ -53,29 +50,8 @@ def deciding_steps(candidates: Sequence[ConfigurationResult], margin_pp: float) 
             f"Freeze less, or train {first.freeze} at a higher rate ({rate_option(first.records[0])}) or for longer."
         )
         return repairing_steps(first) or (other,)
-    return _after_doubt(first, interval, margin_pp, len(sequences(candidates)))
-
-
-def _after_doubt(
-    first: ConfigurationResult, interval: Interval, margin_pp: float, num_sequences: int
-) -> tuple[str, ...]:
-    """Return how much more evidence would decide the configuration to prove safe, if its drop and spread stay."""
-    if not is_known(result_metric(first)):
-        return ()
-    # As long as nothing is shown, every sequence has an equal part of the error rate.
-    alpha = interval.alpha / num_sequences
-    counts = deciding_counts(observed_mean_squares(first), margin_pp, alpha=alpha)
-    units = units_of_run(first.records[0])
-    ways = ways_to_decide(counts, interval, units)
-    stays = f"if its drop stays at {unsigned_drop(interval.drop_pp, result_metric(first))}"
-    if ways:
-        return (f"About {ways} would show that {first.freeze} is non-inferior, {stays}.",)
-    if counts.num_seeds is not None or counts.num_sentences is not None:
-        return ()  # the pooled variance, which is not the configuration's own, needs nothing more
-    if counts.both_suffice:
-        return (f"Both more seeds and more {units} are needed to show that {first.freeze} is non-inferior, {stays}.",)
-    clause = too_close(interval, first, margin_pp)
-    return (f"Freeze less than {first.freeze}, or choose another margin (--freeze-margin): {clause}.",)
+    step = evidence_to_recommend(first, verdict, len(sequences(candidates)))
+    return () if step is None else (step,)
 
 
 def _after_loss(

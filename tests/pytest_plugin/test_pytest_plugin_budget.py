@@ -127,7 +127,7 @@ def test_plan_shows_the_budget_and_what_would_decide(project: Project, tmp_path:
     result.stdout.fnmatch_lines(
         [
             "freezebench: 8 runs, all of which earlier sessions finished*",
-            "freezebench: Inconclusive: emb at 1 point: about * would be enough*",
+            "freezebench: Inconclusive: emb at 1 point: about * would show that it is non-inferior, if*",
             "freezebench: budget 30 min: no further run starts after that (--freeze-budget)",
         ]
     )

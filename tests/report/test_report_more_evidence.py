@@ -74,6 +74,16 @@ def test_no_number_is_named_where_none_suffices() -> None:
     assert "more seed" not in clause
 
 
+def test_what_would_be_shown_is_said() -> None:
+    """A drop above the limit would be shown to be larger, which lets no test pass."""
+    result = _result(0.02, limit=3.0)
+    assert result.gate is not None
+    assert " would show that it is non-inferior, if its drop stays at 1.7" in more_evidence(result, result.gate)
+    assert " would show that it is inferior, if its drop stays at 1.7" in more_evidence(
+        result, result.gate.at_margin(1)
+    )
+
+
 @pytest.mark.parametrize("drop", [0.005, 0.05])
 def test_decided_verdicts_have_no_sentence(drop: float) -> None:
     """Only what is undecided is listed, with the value that it is undecided at."""
@@ -111,5 +121,6 @@ def test_groups_are_what_more_evidence_is_counted_in() -> None:
     grouped = judge(result.freeze, records, list(result.baseline), margin_pp=2.0, limit_pp=3.0)
     assert grouped.gate is not None
     assert re.search(
-        r"about [\d,]*0 more test groups \(product\) would be enough", more_evidence(grouped, grouped.gate)
+        r"about [\d,]*0 more test groups \(product\) would show that it is non-inferior, if its drop stays at ",
+        more_evidence(grouped, grouped.gate),
     )

@@ -271,7 +271,7 @@ def test_a_lost_class_suggests_to_freeze_less() -> None:
         ),
         (
             0.0001,
-            "Freeze less than emb, or choose another margin (--freeze-margin): the drop, 1.6, is too close to ",
+            "The drop, 1.6, is too close to ",
             "the drop, 1.6, is too close to ",
         ),
     ],
@@ -295,6 +295,19 @@ def test_several_sequences_need_more_evidence() -> None:
     assert step.startswith(
         "About 1 more seed (--freeze-num-seeds=4) or 100 more test sentences would show that bitfit is non-inferior"
     )
+    assert step.endswith("; its own verdict needs less, but 3 sequences share the error rate.")
+
+
+@pytest.mark.parametrize("accuracy", [0.871, 0.872, 0.873])
+def test_answer_and_notes_have_the_same_number(accuracy: float) -> None:
+    """Of one sequence and one limit: in the answer, in the notes and in the reason of the test."""
+    result = judged("emb", accuracy, limit=2.0)
+    assert result.gate is not None
+    (step,) = deciding_steps([result], 2.0)
+    clause = step.removesuffix(".")
+    own = clause.replace("that emb is", "that it is")
+    assert own[0].lower() + own[1:] == more_evidence(result, result.gate)
+    assert more_evidence(result, result.gate) in undecided_sentences([result])[0]
 
 
 def test_too_few_examples_need_another_test_set() -> None:
