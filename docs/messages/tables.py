@@ -109,7 +109,7 @@ ADVICE = {
     "strategies.freeze": "Set `requires_grad` of these parameters in a factory if they are meant to train.",
     "training.capture.steps": _SLOWER,
     "training.engines.cached": _SLOWER,
-    "verdicts.judge": "Set a smaller `--freeze-margin`, or train until the baseline has learned more.",
+    "verdicts.baseline": "Set a smaller `--freeze-margin`, or train until the baseline has learned more.",
     "with_warnings": _SLOWER,
 }
 

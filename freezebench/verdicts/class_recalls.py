@@ -88,9 +88,10 @@ def missed_classes_warning(records: Sequence[RunRecord]) -> str | None:
     missed = [own.text for own in recalled(records) if not own.is_right.any()]
     if not missed:
         return None
+    them = "it" if len(missed) == 1 else "them"
     return (
         f"without freezing, no run recognises any test example of {listed(missed, _MOST_NAMED)}, so that a loss of "
-        f"{'it' if len(missed) == 1 else 'them'} cannot be seen"
+        f"{them} cannot be seen. Train for longer, at another rate, or on more examples of {them}."
     )
 
 

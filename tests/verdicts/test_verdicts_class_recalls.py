@@ -86,10 +86,11 @@ def test_classes_that_no_unfrozen_run_recalls_are_named() -> None:
     """One that some run finds at all can be lost."""
     assert missed_classes_warning(made_up.three_classes("none", (0, 1, 2))) is None
     assert missed_classes_warning(made_up.three_classes("none", (0, 1))) == (
-        "without freezing, no run recognises any test example of class rare, so that a loss of it cannot be seen"
+        "without freezing, no run recognises any test example of class rare, so that a loss of it cannot be seen. "
+        "Train for longer, at another rate, or on more examples of it."
     )
     both = missed_classes_warning(made_up.three_classes("none", (0,)))
     assert both is not None
-    assert both.endswith("of class positive, class rare, so that a loss of them cannot be seen")
+    assert "of class positive, class rare, so that a loss of them cannot be seen. " in both
     found = [*made_up.three_classes("none", (0, 1))[:2], made_up.three_classes("none", (0, 1, 2))[2]]
     assert missed_classes_warning(found) is None
