@@ -8,11 +8,13 @@ level of that one.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from freezebench.units import listed
 from freezebench.verdicts.crossed import interval_from_mean_squares
 from freezebench.verdicts.gate import Part, accuracy_standing, worst
 from freezebench.verdicts.noninferiority import Verdict, bound_text, decide, fewest_decimals
@@ -30,6 +32,7 @@ SubsetKind = Literal["class", "slice", "test set"]
 
 # A t interval of fewer has no meaning, and one that is wide enough would decide nothing.
 MIN_EXAMPLES = 10
+_MOST_NAMED = 8  # as many as have a line each under the table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +118,7 @@ def limit_part(quantity: str, subsets: Sequence[SubsetVerdict], limit_pp: float,
     """Return the part of the joint gate for a limit on the drop of every subset.
 
     It is worse where some drop is shown to be past the limit, ok where all are shown to be below it, and else
-    undecided. The sentence names the subsets of the first or the last kind.
+    undecided. The sentence names the subsets of the standing; of many, those with the largest drops.
 
     Args:
         quantity: What the subsets are together: ``slices`` or ``test sets``.
@@ -125,10 +128,19 @@ def limit_part(quantity: str, subsets: Sequence[SubsetVerdict], limit_pp: float,
     """
     standings = {subset.name: _standing(subset, limit_pp) for subset in subsets}
     standing = worst(standings.values())
-    shown = [_drop_text(subset, limit_pp) for subset in subsets if standings[subset.name] == standing]
+    own = [subset for subset in subsets if standings[subset.name] == standing]
+    if len(own) > _MOST_NAMED:
+        own.sort(key=_shown_drop, reverse=True)
+    shown = listed([_drop_text(subset, limit_pp) for subset in own], _MOST_NAMED)
     outcomes = {"ok": "all non-inferior", "undecided": "inconclusive", "worse": "inferior"}
     allowed = f"{quantity}: a drop of at most {limit_pp:g} {unit} is allowed"
-    return Part(quantity=quantity, standing=standing, sentence=f"{allowed}; {outcomes[standing]}: {', '.join(shown)}")
+    return Part(quantity=quantity, standing=standing, sentence=f"{allowed}; {outcomes[standing]}: {shown}")
+
+
+def _shown_drop(subset: SubsetVerdict) -> float:
+    """Return the drop on a subset, for an order; minus infinity where it has no interval."""
+    drop = None if subset.verdict is None else subset.verdict.drop_pp
+    return -math.inf if drop is None else drop
 
 
 def _judged(item: SubsetEvidence, *, margin_pp: float, alpha: float, unit: str) -> SubsetVerdict:

@@ -90,6 +90,18 @@ def test_a_limit_holds_for_every_subset(drops: tuple[float, ...], standing: str,
     assert part.sentence.count(" to ") == (3 if standing == "ok" else 1)
 
 
+def test_of_many_subsets_those_with_the_largest_drops_are_named() -> None:
+    """A message of a hundred slices would hide everything else; reports have the tables of all."""
+    drops = [0.3 + number / 100 for number in range(12)]
+    evidence = [_evidence(f"s{number}", _squares(drop, seed=number)) for number, drop in enumerate(drops)]
+    subsets = _judged(*evidence, reference_pp=5.0)
+    names = {drop: subset.name for subset in subsets if subset.verdict and (drop := subset.verdict.drop_pp) is not None}
+    sentence = limit_part("slices", subsets, 5.0, "points").sentence
+    assert f"; inferior: {names[max(names)]} " in sentence
+    assert sentence.count(" to ") == 8
+    assert sentence.endswith(" and 4 more")
+
+
 def test_drops_in_a_unit_of_the_metrics_own_have_more_decimals() -> None:
     """A drop of 0.03 nats is not written as 0.0."""
     rng = np.random.default_rng(1)
