@@ -130,9 +130,7 @@ def test_data_that_cannot_be_read_are_refused(folder: Path) -> None:
     """Nothing takes their place, as where the encoding is another one; beside usable data, they are only named."""
     rows = "text,label\n" + "".join(f"schöner Film {number},{number % 2}\n" for number in range(300))
     (folder / "mine.csv").write_bytes(rows.encode("latin-1"))
-    with pytest.raises(
-        DataError, match=r"is not UTF-8\. Save .* To train on other data: give --data="
-    ):
+    with pytest.raises(DataError, match=r"is not UTF-8\. Save .* To train on other data: give --data="):
         choose_experiment(folder, Given())
     (folder / "right.csv").write_text(rows, encoding="utf-8")
     experiment = choose_experiment(folder, Given())

@@ -341,6 +341,6 @@ def test_a_run_that_breaks_fails_with_its_cause(project: Project, tiny_model: Pa
             "Try --freeze-lr=*: at * the loss became infinite or not a number.",
         ]
     )
-    # Progress, the test's failure in two places of pytest's, and the answer in two of ours.
-    assert sum("non-finite loss" in line for line in result.outlines) == 5
+    # Progress, the test's failure in two places of pytest's, and the answer and the warning in two of ours.
+    assert sum("non-finite loss" in line for line in result.outlines) == 7
     assert not [line for line in result.outlines if "emb seed" in line]
