@@ -121,7 +121,9 @@ def test_a_metric_without_a_value_breaks_a_test_in_a_sentence(
     """Runs whose metric has no value are not saved with a benchmark, and their test says why it is broken."""
     reach()
     pytester = project()
-    pytester.makepyfile(own="def undefined(labels, predictions):\n    return float('nan')\n")
+    # One that has no value whatever was predicted is refused before anything is trained.
+    body = "    return 1.0 if (labels == predictions).all() else float('nan')\n"
+    pytester.makepyfile(own=f"def undefined(labels, predictions):\n{body}")
     result = pytester.runpytest_inprocess(*OPTIONS, "--freeze-metric=own:undefined", "-opythonpath=.")
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(["*INVALID: none: seed 42: its undefined is not defined*"])
