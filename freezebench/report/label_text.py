@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.report.data_text import label_counts, share_texts
-from freezebench.scoring.metrics import ACCURACY, MACRO_F1
+from freezebench.scoring.confusion import ACCURACY, MACRO_F1
 from freezebench.units import listed, percent_text
 from freezebench.verdicts.classes import majority_class
 from freezebench.verdicts.metric_subsets import subsets_with_few_labels

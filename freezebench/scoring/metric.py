@@ -61,7 +61,11 @@ class Metric:
     num_classes: int | None = None
 
     def too_few(self, examples: Examples) -> str | None:
-        """Return why evaluated examples are too few for an interval, as a clause; ``None`` if they are not."""
+        """Return why evaluated examples are too few for an interval, as a clause; ``None`` if they are not.
+
+        Args:
+            examples: The examples, with what a run returned for them.
+        """
         return self.too_few_labels(examples) or self.too_few_outputs(examples)
 
     @property
