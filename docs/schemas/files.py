@@ -36,6 +36,7 @@ from freezebench.verdicts.gate import Part, Standing
 from freezebench.verdicts.noninferiority import Outcome, Verdict
 from freezebench.verdicts.speedup import SpeedupOutcome
 from freezebench.verdicts.subsets import SubsetVerdict
+from freezebench.verdicts.tuned_rate import TunedRate
 from freezebench.verdicts.vocabulary import VerdictKey
 
 FOLDER = Path(__file__).parents[1] / "reference"
@@ -108,7 +109,7 @@ _FIGURES: dict[str, Schema] = {
 }
 # Of an experiment, in their order; those that version 0.1 did not write come last.
 _LATER_OF_EXPERIMENTS = ("answer", "notes", "majority_accuracy", "tests", "saved_model")
-_LATER_OF_CONFIGURATIONS = ("parts", "classes", "slices", "test_sets")
+_LATER_OF_CONFIGURATIONS = ("parts", "classes", "slices", "test_sets", "tuned_rate")
 
 
 class FileSchemas:
@@ -214,6 +215,8 @@ class FileSchemas:
             "classes": array(subset, "Drops in recall of every class, label or type of entities."),
             "slices": array(subset, "Drops of the metric on every slice of the test set."),
             "test_sets": array(subset, "Drops of the metric on every further test set."),
+            "tuned_rate": self._types.of(TunedRate | None)
+            | {"description": "The learning rates that were tried for it; `null` where none were."},
             "runs": array(record, "The record of every run; empty where nothing was run."),
         }
         later = (*_LATER_OF_ROWS, *_FIGURES, *_LATER_OF_CONFIGURATIONS)

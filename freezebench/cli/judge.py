@@ -117,7 +117,7 @@ def _grids(folder: Path) -> list[FinishedGrid]:
     grids: list[FinishedGrid | None] = []
     is_file = folder.is_file()
     if is_file or report_file(folder).is_file():
-        grids = [grid_of_results(item.results, _looks(item)) for item in read_experiments(folder)]
+        grids = [grid_of_results(item.results, _looks(item), _factors(item)) for item in read_experiments(folder)]
     reported = [grid for grid in grids if grid is not None]
     known = {grid.spec.experiment_id for grid in reported}
     stored = [] if is_file else grids_of_runs(stored_runs(folder))
@@ -154,6 +154,12 @@ def _looks(experiment: Experiment) -> InterimLooks | None:
         return typed_fields(InterimLooks, dict(subsettings(experiment.settings, "looks")))
     except FreezebenchError:
         return None
+
+
+def _factors(experiment: Experiment) -> tuple[float, ...]:
+    """Return the factors of the rates that were tried; early reports have no results of the trials."""
+    factors = experiment.settings.get("tune_lr")
+    return tuple(float(str(factor)) for factor in factors) if isinstance(factors, list) else ()
 
 
 def _exit_code(results: list[ConfigurationResult], *, strict: bool) -> int:

@@ -6,7 +6,7 @@ were tuned. Only runs at one rate are one configuration: the rate with most seed
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from freezebench.config.settings import Settings
@@ -18,6 +18,8 @@ from freezebench.scoring.metrics import metric_of
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.interim_looks import MAX_LOOKS, InterimLooks
+from freezebench.specs.names import LARGEST_SEED
+from freezebench.verdicts.tuned_rate import RateTrial, TunedRate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -54,11 +56,15 @@ class FinishedGrid:
         arms: Its runs by configuration, in the order of their seeds, the unfrozen ones among them.
         looks: The numbers of seeds after which configurations were judged as they trained.
         others: Results of configurations that were not run.
+        tuned_rates: The learning rates that were tried for configurations, by canonical id.
+        tune_lr: Factors of the rates that were tried; empty where none were.
     """
 
     arms: dict[str, tuple[RunRecord, ...]]
     looks: InterimLooks
     others: tuple[ConfigurationResult, ...] = ()
+    tuned_rates: Mapping[str, TunedRate] = field(default_factory=dict)
+    tune_lr: tuple[float, ...] = ()
 
     @property
     def spec(self) -> RunSpec:
@@ -84,6 +90,7 @@ class FinishedGrid:
             grid=",".join(self.arms),
             looks=self.looks,
             seed=spec.seed,
+            tune_lr=self.tune_lr,
             metric=judging.metric,
             margin_pp=judging.margin_pp,
             max_drop=judging.max_drop,
@@ -125,7 +132,8 @@ class FinishedGrid:
             paired = [record for record in records if record.spec.seed in unfrozen]
             if paired:
                 baseline = [unfrozen[record.spec.seed] for record in paired]
-                results.append(judged(settings, freeze, paired, baseline))
+                result = judged(settings, freeze, paired, baseline)
+                results.append(replace(result, tuned_rate=self.tuned_rates.get(freeze)))
         return results
 
     def _check_limits(self, judging: Judging) -> None:
@@ -168,17 +176,23 @@ class FinishedGrid:
                 )
 
 
-def grid_of_results(results: Iterable[ConfigurationResult], looks: InterimLooks | None) -> FinishedGrid | None:
+def grid_of_results(
+    results: Iterable[ConfigurationResult], looks: InterimLooks | None, tune_lr: tuple[float, ...] = ()
+) -> FinishedGrid | None:
     """Return the runs behind the results of one experiment; ``None`` if nothing was run.
 
     Args:
         results: The results.
         looks: The numbers of seeds after which they were judged; ``None``: not known.
+        tune_lr: Factors of the rates that were tried for each.
     """
     results = list(results)
     arms = {result.freeze: _in_order(result.records) for result in results if result.records}
     others = tuple(result for result in results if not result.was_run)
-    return FinishedGrid(arms=arms, looks=looks or _looks_of(arms), others=others) if arms else None
+    tuned = {result.freeze: result.tuned_rate for result in results if result.tuned_rate is not None}
+    if not arms:
+        return None
+    return FinishedGrid(arms=arms, looks=looks or _looks_of(arms), others=others, tuned_rates=tuned, tune_lr=tune_lr)
 
 
 def grids_of_runs(records: Iterable[RunRecord]) -> list[FinishedGrid]:
@@ -192,8 +206,13 @@ def grids_of_runs(records: Iterable[RunRecord]) -> list[FinishedGrid]:
         for record in own:
             by_freeze.setdefault(record.spec.freeze, []).append(record)
         names = sorted(by_freeze, key=lambda freeze: FreezeSpec.parse(freeze).frozen_order)
-        arms = {freeze: _in_order(_of_one_rate(by_freeze[freeze])) for freeze in names}
-        grids.append(FinishedGrid(arms=arms, looks=_looks_of(arms)))
+        tuned = _tuned_rates(by_freeze)
+        trial_seeds = {rates.seed for rates in tuned.values()}
+        runs_of = {name: [run for run in by_freeze[name] if run.spec.seed not in trial_seeds] for name in names}
+        arms = {freeze: _in_order(_of_one_rate(runs)) for freeze, runs in runs_of.items() if runs}
+        if not arms:  # a session that ended with its trials
+            continue
+        grids.append(FinishedGrid(arms=arms, looks=_looks_of(arms), tuned_rates=tuned))
     return grids
 
 
@@ -213,6 +232,25 @@ def _of_one_rate(records: Sequence[RunRecord]) -> list[RunRecord]:
         by_rate.setdefault(record.spec.protocol.learning_rate, {})[record.spec.seed] = record
     latest = reversed(list(by_rate.values()))
     return list(max(latest, key=len).values())
+
+
+def _tuned_rates(by_freeze: Mapping[str, Sequence[RunRecord]]) -> dict[str, TunedRate]:
+    """Return the trials of rates among the runs of one experiment, by canonical id; a store does not mark them.
+
+    They are the runs of the seed before the first one (``planning.tuning``). It is none if some configuration has one
+    rate with that seed, or another rate with later seeds than its trials choose: somebody changed the rate then.
+    """
+    seeds = {run.spec.seed for runs in by_freeze.values() for run in runs}
+    seed = LARGEST_SEED if {0, LARGEST_SEED} <= seeds else min(seeds)
+    tuned: dict[str, TunedRate] = {}
+    for freeze, runs in by_freeze.items():
+        trials = {run.spec.protocol.learning_rate: run.best_validation_loss for run in runs if run.spec.seed == seed}
+        judged_at = {run.spec.protocol.learning_rate for run in runs if run.spec.seed != seed}
+        losses = tuple(RateTrial(rate=rate, loss=trials[rate]) for rate in sorted(trials))
+        tuned[freeze] = TunedRate(trials=losses, seed=seed)
+        if len(trials) == 1 or not judged_at <= {tuned[freeze].chosen}:
+            return {}
+    return tuned
 
 
 def _in_order(records: Iterable[RunRecord]) -> tuple[RunRecord, ...]:

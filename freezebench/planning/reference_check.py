@@ -198,14 +198,14 @@ def _advice(request: RequestedRun, refused: Sequence[Difference] = ()) -> str:
     admissible = dict.fromkeys(item.name for item in refused if item.name is not None)
     advice = "Undo the change" if refused else "Name another saved run"
     across = f", compare across it with --freeze-compare-across={','.join(admissible)}" if admissible else ""
-    fixed = dict.fromkeys(_fixed(item) for item in refused if item.name is None)
+    fixed = dict.fromkeys(fixed_part(item) for item in refused if item.name is None)
     have = "has" if len(fixed) == 1 else "have"
     same = f" (the {' and the '.join(fixed)} {have} to be the same)" if fixed else ""
-    save = f"or save a new one: pytest benchmarks --benchmark-save=NAME. {request.elsewhere}"
+    save = f"or save a new one: pytest TESTS --benchmark-save=NAME. {request.elsewhere}"
     return f"{advice}{across}{same}, {save}".rstrip()
 
 
-def _fixed(difference: Difference) -> str:
+def fixed_part(difference: Difference) -> str:
     """Return what a difference is of that nothing admits."""
     kind = difference.text.partition(" ")[0]
     return kind if kind in ("metric", "task") else "test set"

@@ -141,7 +141,10 @@ def _durations(session: FreezeSession, settings: Settings, specs: Sequence[str])
     if expected is not None and len(slots) > 1:
         blocks = blocks_of(replayed.left, arms_together=trains_arms_together(slots))
         expected = expected.shared_out(blocks, slots)
-    lines = [duration_line(len(runs), len(left), expected, is_least=settings.searches and bool(left))]
+    lines = [
+        duration_line(len(runs), len(left), expected, is_least=settings.searches and bool(left)),
+        *_stored_faults(plan, settings, specs, replayed.finished),
+    ]
     if not session.options.session_settings.plan:
         return lines
     table = run_table(settings, runs, left, expected, num_train=facts.num_train, width=terminal_width())
@@ -154,6 +157,19 @@ def _durations(session: FreezeSession, settings: Settings, specs: Sequence[str])
         *lines,
         *_undecided(plan, settings, specs, replayed.finished),
     ]
+
+
+def _stored_faults(plan: SessionPlan, settings: Settings, specs: Sequence[str], finished: FinishedRuns) -> list[str]:
+    """Return which configurations the runs of earlier sessions make invalid."""
+    from freezebench.report.judging_plan import stored_fault_lines
+
+    if not finished.records:
+        return []
+    baseline, *results = (
+        None if isinstance(step, list) else step
+        for step in (plan.next_step(settings, freeze, finished) for freeze in ("none", *specs))
+    )
+    return stored_fault_lines(baseline, [result for result in results if result is not None])
 
 
 def _undecided(plan: SessionPlan, settings: Settings, specs: Sequence[str], finished: FinishedRuns) -> list[str]:

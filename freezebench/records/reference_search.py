@@ -14,7 +14,7 @@ from freezebench.records.saved_files import NO_FIGURES, NoFiguresError, read_sav
 if TYPE_CHECKING:
     from freezebench.records.saved import SavedRun
 
-HOW_TO_SAVE = "Save one with: pytest benchmarks --benchmark-save=NAME, then: pytest benchmarks --benchmark-compare"
+HOW_TO_SAVE = "Save one with: pytest TESTS --benchmark-save=NAME, then: pytest TESTS --benchmark-compare"
 # A person who sees this cannot save a run where the session is.
 _HOW_TO_SAVE_IN_CI = (
     "Run the job of the default branch first, which saves one with --benchmark-save=NAME, and then this job again "
@@ -91,13 +91,17 @@ def find_run(storage: Storage, name: str | None, *, option: str, is_required: bo
         except NoFiguresError:
             passed_over.append(_name(storage, file))
             continue
+        except RecordError as error:
+            if file.suffix == ".json" or not (hint := _hint(name, option)):
+                raise
+            raise RecordError(f"{request}: {file} is no saved run.{hint}") from error
         note = f"{request}: passed over {', '.join(passed_over)}, ordinary benchmarks only. It takes {saved.source}."
         return RequestedRun(
             option=request,
             saved=saved,
             is_required=is_required,
             notes=(note,) if passed_over else (),
-            elsewhere=elsewhere,
+            elsewhere=listing(storage, option, taken=file),
         )
     raise RecordError(f"{request}: {files[-1]}: {NO_FIGURES}. {elsewhere}".rstrip())
 
@@ -123,15 +127,22 @@ def find_anchor(storage: Storage | None, name: str, *, option: str) -> Requested
     return find_run(storage, name, option=option, is_required=True)
 
 
-def listing(storage: Storage, option: str) -> str:
-    """Return where the newest runs with freeze results are, and how to name one; empty if there are none."""
-    files = [file for file in _query(storage, "*/*") if file.is_file()]  # no links that lead nowhere
+def listing(storage: Storage, option: str, taken: Path | None = None) -> str:
+    """Return where the newest runs with freeze results are, and how to name one; empty if there are none.
+
+    Args:
+        storage: Where pytest-benchmark saves.
+        option: The option, or the command that takes names as arguments.
+        taken: The run that was tried, which is not offered.
+    """
+    files = [file for file in _query(storage, "*/*") if file.is_file() and file != taken]  # no links that lead nowhere
     files.sort(key=lambda file: (file.stat().st_mtime, file.name), reverse=True)
     with_figures = (_name(storage, file) for file in files[:_MOST_READ] if _has_figures(file))
     named = list(islice(with_figures, _MOST_LISTED))
     if not named:
         return ""
-    return f"Saved runs in {storage.path}, newest first: {', '.join(named)}. Take one with {_named(option, named[0])}."
+    runs = "Saved runs" if taken is None else "Other saved runs"
+    return f"{runs} in {storage.path}, newest first: {', '.join(named)}. Take one with {_named(option, named[0])}."
 
 
 def _named(option: str, name: str) -> str:

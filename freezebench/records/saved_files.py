@@ -30,7 +30,7 @@ _NO_TIMES = ("outliers", "data")
 # Entries of a report that say why a configuration was not run.
 _NOT_RUN = ("same_as", "left_out", "not_needed", "not_reached")
 NO_FIGURES = (
-    "holds no freezebench figures. Save a reference with: pytest benchmarks --benchmark-save=NAME, or give a folder "
+    "holds no freezebench figures. Save a reference with: pytest TESTS --benchmark-save=NAME, or give a folder "
     "that --freeze-report wrote"
 )
 

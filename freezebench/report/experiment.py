@@ -23,6 +23,7 @@ from freezebench.verdicts.gate import Part
 from freezebench.verdicts.judge import ConfigurationResult
 from freezebench.verdicts.noninferiority import Verdict, deepest_safe
 from freezebench.verdicts.subsets import SubsetVerdict
+from freezebench.verdicts.tuned_rate import TunedRate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -208,6 +209,9 @@ def _result(saved: _Saved, records: Sequence[RunRecord], unfrozen: Mapping[int, 
         classes=_subsets(saved, "classes"),
         slices=_subsets(saved, "slices"),
         test_sets=_subsets(saved, "test_sets"),
+        tuned_rate=None
+        if saved.get("tuned_rate") is None
+        else typed_fields(TunedRate, saved["tuned_rate"], "tuned_rate"),
     )
 
 

@@ -94,6 +94,7 @@ def _json(
                         "classes": plain(result.classes),
                         "slices": plain(result.slices),
                         "test_sets": plain(result.test_sets),
+                        "tuned_rate": plain(result.tuned_rate),
                         "runs": [record.to_json() for record in result.records],
                     }
                     for row, result in zip(summary.rows, summary.results, strict=True)

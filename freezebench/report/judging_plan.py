@@ -9,14 +9,17 @@ from freezebench.report.data_text import slice_sizes
 from freezebench.report.label_text import label_sentences
 from freezebench.report.metric_text import in_unit
 from freezebench.report.plan import shown_margins
+from freezebench.report.repairs import repairing_steps
 from freezebench.scoring.metrics import ACCURACY, metric_of
 from freezebench.units import listed
+from freezebench.verdicts.judge import BASELINE_INVALID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from freezebench.config.settings import Settings
     from freezebench.records.data_facts import DataFacts
+    from freezebench.verdicts.judge import ConfigurationResult
 
 _MOST_NAMED = 8
 
@@ -69,3 +72,23 @@ def limit_lines(settings: Settings, facts: DataFacts, specs: Iterable[str], *, w
             f". Expect inconclusive tests of {listed(small, _MOST_NAMED)}: {whose} smaller than {smallest:.1f} points"
         )
     return [line]
+
+
+def stored_fault_lines(baseline: ConfigurationResult | None, results: Iterable[ConfigurationResult]) -> list[str]:
+    """Return which configurations are invalid by runs of earlier sessions, and what to do; none if none are.
+
+    Args:
+        baseline: The result of the unfrozen baseline that follows from those runs; ``None``: it lacks some.
+        results: The results of other configurations that follow from them.
+    """
+    again = "Runs that were finished are not trained again; --freeze-resume=no would do that"
+    if baseline is not None and baseline.broken:
+        steps = "".join(f" {step}" for step in repairing_steps(baseline))
+        cause = baseline.broken.rstrip(".")
+        return [f"freezebench: {BASELINE_INVALID}, so that nothing further would train: {cause}.{steps} {again}"]
+    broken = {result.freeze: result for result in results if result.broken}
+    return [
+        f"freezebench: {freeze} is invalid, so that it would not train further: {str(result.broken).rstrip('.')}."
+        f"{''.join(f' {step}' for step in repairing_steps(result))} {again}"
+        for freeze, result in broken.items()
+    ]

@@ -185,7 +185,8 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
         *(
             tuning_sentences(results)
             or rate_sentences(
-                (FreezeSpec.parse(result.freeze) for result in results), dict(settings.learning_rates.by_spec)
+                (FreezeSpec.parse(result.freeze) for result in results if not settings.tune_lr),
+                dict(settings.learning_rates.by_spec),
             )
         ),
         *filter(None, [head_sentence(results, is_new=True)]),

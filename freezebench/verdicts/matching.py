@@ -144,7 +144,8 @@ def _of_protocol(old: SavedConfiguration, new: SavedConfiguration) -> list[Diffe
     for name in PROTOCOL_FIELDS:
         before, after = (side.protocol.get(name, _PROTOCOL_DEFAULTS[name]) for side in (old, new))
         if before != after:
-            changes.append(Difference(name=across_name(name), text=f"{name} {before} → {after}"))
+            option = across_name(name)
+            changes.append(Difference(name=option, text=f"{option} {before} → {after}"))
     return [*changes, *_changed("precision", "precision", old.precision, new.precision)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,7 +123,22 @@ def test_a_saved_run_of_another_metric_is_refused(tmp_path: Path, capsys: pytest
     """By name, and with the code of what cannot be compared."""
     files = _files(tmp_path, METRICS["macro-f1"], METRICS["accuracy"])
     assert main(["compare", *files, "--compare-across=model,data,lr"]) == 4
-    assert "metric macro-f1 → accuracy" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "metric macro-f1 → accuracy" in shown
+    assert shown.endswith("The metric has to be the same. Choose another run.\n")
+
+
+def test_the_options_that_admit_differences_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the names that the option takes, with those that are given already; followed, they are compared."""
+    other = replace(GOOD, protocol={**GOOD.protocol, "num_epochs": 9, "learning_rate": 0.5})
+    files = [str(write(tmp_path / f"{n}.json", benchmark_json(run))) for n, run in enumerate((GOOD, other))]
+    assert main(["compare", *files]) == 4
+    shown = capsys.readouterr().out
+    assert re.search(r": epochs \d+ → 9, lr \S+ → 0.5\.", shown)
+    assert shown.endswith("To compare across these: --compare-across=epochs,lr.\n")
+    assert main(["compare", *files, "--compare-across=lr"]) == 4
+    assert capsys.readouterr().out.endswith("--compare-across=lr,epochs.\n")
+    assert main(["compare", *files, "--compare-across=epochs,lr"]) == 0
 
 
 def test_margins_fit_the_unit_of_the_metric(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

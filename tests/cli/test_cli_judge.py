@@ -20,6 +20,7 @@ from freezebench.report.publish import write_report
 from freezebench.report.summary import summarize
 from freezebench.specs.data import DataSpec, NamedSource
 from freezebench.verdicts.judge import judge
+from freezebench.verdicts.tuned_rate import RateTrial, TunedRate
 from made_up import seeds
 
 
@@ -32,13 +33,15 @@ def _store(folder: Path, **accuracies: float) -> Path:
     return folder
 
 
-def _report(folder: Path) -> Path:
-    """Write the report of a grid."""
+def _report(folder: Path, other: str = "emb", tuned: TunedRate | None = None, **flags: str) -> Path:
+    """Write the report of a grid, for all configurations of which the same rates were tried."""
     unfrozen = seeds("none")
-    own = settings(grid="none,emb")
+    own = settings(grid=f"none,{other}", **flags)
     results = [
-        judge(freeze, seeds(freeze), unfrozen, margin_pp=2, limit_pp=None, alpha=own.looks.alpha)
-        for freeze in ("none", "emb")
+        replace(
+            judge(freeze, seeds(freeze), unfrozen, margin_pp=2, limit_pp=None, alpha=own.looks.alpha), tuned_rate=tuned
+        )
+        for freeze in ("none", other)
     ]
     folder.mkdir()
     write_report(folder, [(own, summarize(results, own))], SessionSettings(), with_page=False)
@@ -67,6 +70,22 @@ def test_a_report_by_another_metric(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert (none["freeze"], none["verdict_at_margin"]) == ("none", None)
     assert emb["metric"] == "macro-f1"
     assert emb["verdict_at_margin"]["outcome"] == "non_inferior"
+
+
+def test_a_report_says_which_rates_were_tried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By another metric as well; an early report lacks the trials, but says that there were some."""
+    tuned = TunedRate(trials=(RateTrial(rate=1e-5, loss=0.4), RateTrial(rate=5e-5, loss=0.3)), seed=41)
+    folders = [
+        _report(tmp_path / "tuned", "lora", tuned, tune_lr="0.2,1"),
+        _report(tmp_path / "early", "lora", tune_lr="0.2,1"),
+        _report(tmp_path / "untuned", "lora"),
+    ]
+    shown = []
+    for folder in folders:
+        assert main(["judge", str(folder), "--metric=mcc", "--margin=30"]) == 0
+        shown.append(" ".join(capsys.readouterr().out.split()))
+    assert ["Rates were not tuned" in text for text in shown] == [False, False, True]
+    assert "Learning rates: 2 were tried for each configuration, one run each with seed 41 (4 trials)" in shown[0]
 
 
 def test_a_folder_of_both_has_every_experiment_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

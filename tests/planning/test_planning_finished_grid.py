@@ -55,6 +55,33 @@ def test_of_several_learning_rates_the_one_with_most_seeds_counts() -> None:
     assert {run.spec.protocol.learning_rate for run in grid.arms["emb"]} == {5e-5}
 
 
+def _tuned(freeze: str, chosen: float) -> list[RunRecord]:
+    """Return the runs of a session that tries two rates: trials with seed 41, then three seeds at the chosen one."""
+    trials = []
+    for rate in (5e-5, 1e-3):
+        (trial,) = with_protocol([record(freeze, 41)], learning_rate=rate)
+        loss = 0.2 if rate == chosen else 0.4
+        epochs = tuple(replace(epoch, validation=replace(epoch.validation, loss=loss)) for epoch in trial.epochs)
+        trials.append(replace(trial, epochs=epochs))
+    return [*trials, *with_protocol(seeds(freeze), learning_rate=chosen)]
+
+
+def test_trials_of_rates_stay_known() -> None:
+    """Of a store and of a report; they are no seed of the verdict, although one has the rate of the others."""
+    stored = _grid(_tuned("none", 5e-5), _tuned("emb", 1e-3))
+    reported = grid_of_results(stored.judge(MCC), None)
+    assert reported is not None
+    for grid in (stored, reported):
+        results = grid.judge(MCC)
+        assert [result.tuned_rate and result.tuned_rate.chosen for result in results] == [5e-5, 1e-3]
+        assert [[run.spec.seed for run in result.records] for result in results] == [[42, 43, 44]] * 2
+    assert _grid(_tuned("none", 5e-5), seeds("emb")).tuned_rates == {}
+    other = with_protocol(seeds("emb"), learning_rate=1e-2)
+    assert _grid(_tuned("none", 5e-5), [*_tuned("emb", 1e-3), *other]).tuned_rates == {}
+    only = [[run for run in _tuned(freeze, 5e-5) if run.spec.seed == 41] for freeze in ("none", "emb")]
+    assert grids_of_runs([run for runs in only for run in runs]) == []
+
+
 def test_different_numbers_of_seeds_are_interim_looks() -> None:
     """Their verdicts share the error rate; what a report says of them comes first."""
     assert _grid(seeds("none", num=5), seeds("emb", num=3)).looks == InterimLooks(counts=(3, 5))

@@ -74,6 +74,20 @@ def test_a_rate_that_is_too_low_ends_red_with_advice(project: Project, monkeypat
     result.stdout.no_fnmatch_line("*INCONCLUSIVE*")
 
 
+def test_the_plan_says_that_a_stored_baseline_is_invalid(project: Project, tmp_path: Path) -> None:
+    """Its runs are reused, and nothing else would train; trained anew, all of them are planned."""
+    pytester = project("num_seeds=2, max_drop=50")
+    options = (GRID, "--freeze-lr=2e-7", "--freeze-epochs=1", f"--freeze-store={tmp_path / 'store'}")
+    pytester.runpytest_inprocess(*options).assert_outcomes(failed=2)
+    planned = pytester.runpytest_inprocess(*options, "--freeze-plan")
+    fault = "freezebench: the unfrozen baseline is invalid, so that nothing further would train: * Try --freeze-lr=*"
+    planned.stdout.fnmatch_lines(["*, all of which earlier sessions finished*", fault])
+    assert "--freeze-resume=no would do that" in planned.stdout.str()
+    anew = pytester.runpytest_inprocess(*options, "--freeze-plan", "--freeze-resume=no")
+    anew.stdout.fnmatch_lines(["emb *2 *0 *42 to 43 *"])
+    anew.stdout.no_fnmatch_line("*baseline is invalid*")
+
+
 def test_random_labels_end_red(project: Project, tmp_path: Path) -> None:
     """The training loss falls, and nothing of it shows in validation or test."""
     data = write_data(tmp_path / "data", sizes=(48, 24, 40))

@@ -133,8 +133,8 @@ def test_another_protocol_is_refused(project: Project, reached: dict[str, Any]) 
     assert pytester.runpytest_inprocess(*SAVE).ret == 0
     result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", "--freeze-epochs=9", "-rs")
     result.assert_outcomes(skipped=2)
-    result.stdout.fnmatch_lines(["Not compared: *[[]emb[]]: num_epochs 8 → 9."])
-    result.stdout.fnmatch_lines(["SKIPPED*INCONCLUSIVE: none", "*INCONCLUSIVE: *num_epochs 8 → 9"])
+    result.stdout.fnmatch_lines(["Not compared: *[[]emb[]]: epochs 8 → 9."])
+    result.stdout.fnmatch_lines(["SKIPPED*INCONCLUSIVE: none", "*INCONCLUSIVE: *epochs 8 → 9"])
     reached["ran"] = 0
     _change(pytester, data_sha256={"test": "f" * 64})
     result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", "--freeze-max-memory=2")

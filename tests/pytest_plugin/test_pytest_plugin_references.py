@@ -116,8 +116,8 @@ def test_a_folder_of_tests_is_not_taken_for_a_name(
 @pytest.mark.parametrize(
     ("option", "difference", "advice"),
     [
-        ("--freeze-lr=2e-2", "learning_rate 0.01 → 0.02", "--freeze-compare-across=lr"),
-        ("--freeze-epochs=9", "num_epochs 8 → 9", "--freeze-compare-across=epochs"),
+        ("--freeze-lr=2e-2", "lr 0.01 → 0.02", "--freeze-compare-across=lr"),
+        ("--freeze-epochs=9", "epochs 8 → 9", "--freeze-compare-across=epochs"),
         ("--freeze-model={model}", "model /", "--freeze-compare-across=model"),
         ("--freeze-data={train}", "train sentences sha256 ", "--freeze-compare-across=data"),
         ("--freeze-data={test}", "test sentences sha256 ", "(the test set has to be the same)"),
@@ -177,12 +177,12 @@ def test_what_may_differ_is_compared_across(project_with_reference: pytest.Pytes
     """The summary says what changed; what was not named is still refused."""
     flags = (GRID, "--benchmark-compare=0001", "--freeze-lr=2e-2", "--freeze-epochs=9")
     line = refused(project_with_reference, reached, *flags, "--freeze-compare-across=lr")
-    assert "num_epochs 8 → 9" in line
+    assert "epochs 8 → 9" in line
     assert "learning_rate" not in line
     result = project_with_reference.runpytest_inprocess(*flags, "--freeze-compare-across=lr,epochs")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(
-        ["Compared across: num_epochs 8 → 9.", "Compared across: learning_rate 0.01 → 0.02."], consecutive=True
+        ["Compared across: epochs 8 → 9.", "Compared across: lr 0.01 → 0.02."], consecutive=True
     )
 
 

@@ -110,6 +110,27 @@ def test_the_newest_few_runs_with_freeze_results_are_listed(saved: Saved) -> Non
     assert text.endswith("newest first: 0003_d, 0002_c, Other/0001_b. Take one with --benchmark-compare=0003_d.")
 
 
+def test_the_run_that_was_taken_is_not_offered(saved: Saved) -> None:
+    """A message that refuses it names others, if there are any."""
+    saved.add(f"{MACHINE}/0001_main.json")
+    assert saved.find(None).elsewhere == ""
+    saved.add(f"{MACHINE}/0002_main.json")
+    text = saved.find(None).elsewhere
+    assert text.endswith("newest first: 0001_main. Take one with --benchmark-compare=0001_main.")
+    assert text.startswith("Other saved runs in ")
+
+
+def test_a_file_of_tests_is_no_value_of_the_option(saved: Saved, tmp_path: Path) -> None:
+    """``pytest --benchmark-compare tests/test_a.py`` gives it as one."""
+    saved.add(f"{MACHINE}/0001_main.json")
+    tests = tmp_path / "test_a.py"
+    tests.write_text("def test_a(): ...\n")
+    with pytest.raises(RecordError) as caught:
+        saved.find(str(tests))
+    assert str(caught.value).startswith(f"{OPTION}={tests}: {tests} is no saved run. There is {tests}: if it holds ")
+    assert "write it before --benchmark-compare;" in str(caught.value)
+
+
 def test_an_anchor_is_a_path_or_a_name(saved: Saved) -> None:
     """A path comes first; without pytest-benchmark there are no names."""
     file = saved.add(f"{MACHINE}/0001_v1.json")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import made_up
 from experiments import settings
-from freezebench.report.judging_plan import judging_lines, limit_lines
+from freezebench.report.judging_plan import judging_lines, limit_lines, stored_fault_lines
+from freezebench.verdicts.judge import judge
 from made_up import facts
 
 
@@ -58,3 +60,18 @@ def test_limits_that_the_design_cannot_show_are_named() -> None:
     assert limit_lines(wide, facts(400), ["none", "emb"]) == ["freezebench: limits on the drop: 9 points for emb"]
     assert limit_lines(settings(max_drop="9", num_seeds="1"), facts(400), ["emb"], with_usual=False) == []
     assert limit_lines(settings(), facts(400), ["none"]) == []
+
+
+def test_invalid_runs_of_earlier_sessions_are_named() -> None:
+    """Those of the baseline end everything, and come alone; valid and open ones have no line."""
+    none, emb = made_up.seeds("none"), made_up.seeds("emb")
+    valid = judge("emb", emb, none, margin_pp=2.0, limit_pp=None)
+    assert stored_fault_lines(None, [valid]) == []
+    broken = judge("emb", [made_up.broken("emb")], none[:1], margin_pp=2.0, limit_pp=None)
+    (line,) = stored_fault_lines(judge("none", none, none, margin_pp=2.0, limit_pp=None), [valid, broken])
+    assert line.startswith("freezebench: emb is invalid, so that it would not train further: seed 42: non-finite loss")
+    assert " Try --freeze-lr=emb:" in line
+    assert line.endswith(" Runs that were finished are not trained again; --freeze-resume=no would do that")
+    constant = [made_up.one_class("none")]
+    (line,) = stored_fault_lines(judge("none", constant, constant, margin_pp=2.0, limit_pp=None), [broken])
+    assert line.startswith("freezebench: the unfrozen baseline is invalid, so that nothing further would train: seed ")

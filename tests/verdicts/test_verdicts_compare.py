@@ -167,10 +167,10 @@ def test_what_may_differ_is_compared_and_named() -> None:
     new = from_records(
         "emb", with_protocol(seeds("emb", accuracy=0.7), num_epochs=3, learning_rate=1e-3), node_id="t.py::test_it[emb]"
     )
-    assert compare_pair(configuration(), new, margin_pp=2, across=("lr",)).refused == "num_epochs 2 → 3"
+    assert compare_pair(configuration(), new, margin_pp=2, across=("lr",)).refused == "epochs 2 → 3"
     pair = compare_pair(configuration(), new, margin_pp=2, across=("lr", "epochs"))
     assert pair.refused is None
-    assert pair.admitted == ("num_epochs 2 → 3", "learning_rate 5e-05 → 0.001")
+    assert pair.admitted == ("epochs 2 → 3", "lr 5e-05 → 0.001")
     assert [part.standing for part in pair.parts] == ["worse"]
     other = replace(configuration(), data_sha256={"train": "x", "validation": "v", "test": "y"})
     assert (
@@ -194,7 +194,7 @@ def test_another_protocol_refuses_everything() -> None:
         "emb", with_protocol(seeds("emb"), num_epochs=3, learning_rate=1e-3), node_id="t.py::test_it[emb]"
     )
     pair = compare_pair(configuration(), new, margin_pp=2)
-    assert pair.refused == "num_epochs 2 → 3, learning_rate 5e-05 → 0.001"
+    assert pair.refused == "epochs 2 → 3, lr 5e-05 → 0.001"
     assert pair.observations == ()
     assert [part.standing for part in pair.parts] == ["undecided"]
 
