@@ -133,7 +133,7 @@ def test_what_differs_is_refused(  # noqa: PLR0917 - three columns of the table,
     advice: str,
     request_: str,
 ) -> None:
-    """Both values, the way to compare nevertheless, and the saved runs are named."""
+    """Both values, the way to compare nevertheless, and how to save another run are named."""
     folder = project_with_reference.path
     model = write_model(folder / "model", seed=7) if "{model}" in option else folder
     data = {name: write_data(folder / name) if f"{{{name}}}" in option else folder for name in ("train", "test")}
@@ -149,7 +149,8 @@ def test_what_differs_is_refused(  # noqa: PLR0917 - three columns of the table,
     assert "test_project.py::test_it[none], test_project.py::test_it[emb]: " in line
     assert difference in line
     assert advice in line
-    assert line.endswith("0001_ref. Take one with --benchmark-compare=0001_ref.")
+    # The only saved run is the one that is refused.
+    assert line.endswith("or save a new one: pytest TESTS --benchmark-save=NAME.")
 
 
 def _change_one_sentence(file: Path) -> None:
@@ -178,7 +179,7 @@ def test_what_may_differ_is_compared_across(project_with_reference: pytest.Pytes
     flags = (GRID, "--benchmark-compare=0001", "--freeze-lr=2e-2", "--freeze-epochs=9")
     line = refused(project_with_reference, reached, *flags, "--freeze-compare-across=lr")
     assert "epochs 8 → 9" in line
-    assert "learning_rate" not in line
+    assert "lr 0.01" not in line
     result = project_with_reference.runpytest_inprocess(*flags, "--freeze-compare-across=lr,epochs")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(
