@@ -152,9 +152,7 @@ def _leakage_note(split: Split, train: Split, examples: str) -> str | None:
     if not count:
         return None
     advice = (
-        " Remove them from train: the accuracy on sentences that were trained on is too high."
-        if count / size > _MUCH_LEAKAGE
-        else ""
+        " Remove them from train: results on what was trained on are too good." if count / size > _MUCH_LEAKAGE else ""
     )
     return (
         f"Leakage: {count} of {size} {examples} ({100 * count / size:.1f} %) also occur in train, white space and "

@@ -5,6 +5,8 @@ of the CoNLL script::
 
     O  B-PER  I-PER  B-PER  O  I-LOC  I-PER          an entity begins with B or S, after O, E or S, and where the type
        └─────────┘  └───┘      └───┘  └───┘          changes; it ends before the next one and before O
+
+L and E say the same, as do M and I, and U, W and S.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ def _entities(tags: Sequence[str]) -> Iterator[tuple[int, int, str]]:
     first, before = 0, "O"
     for number, tag in enumerate([*tags, "O"]):
         is_outside = tag == "O"
-        begins = not is_outside and (tag[0] in "BS" or before[0] in "OES" or tag[2:] != before[2:])
+        begins = not is_outside and (tag[0] in "BSUW" or before[0] in "OELSUW" or tag[2:] != before[2:])
         if before != "O" and (is_outside or begins):
             yield first, number - 1, before[2:]
         if begins:

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from freezebench.scoring.examples import Examples
     from freezebench.scoring.metric import Values
 
-_TAG = re.compile(r"O|[BIES](-.+)?", re.DOTALL)
+_TAG = re.compile(r"O|[BIES](-.+)?|[LMUW]-.+", re.DOTALL)
+# Last, middle, unit and whole of the schemes BILOU and BMEWO, as end, inside and single of BIOES.
+_AS_IN_BIOES = {"L": "E", "M": "I", "U": "S", "W": "S"}
 
 
 def are_entity_tags(label_names: Sequence[str]) -> bool:
-    """Return whether classes of words are tags of entities, such as ``O``, ``B-PER`` and ``I-PER``."""
+    """Return whether classes of words are tags of entities: BIO, BIOES, BILOU or BMEWO, such as ``O`` and ``B-PER``."""
     return all(_TAG.fullmatch(name) for name in label_names) and set(label_names) != {"O"}
 
 
@@ -106,8 +108,8 @@ def _boundaries(label_names: tuple[str, ...]) -> tuple[NDArray[np.bool_], NDArra
 
 
 def _parsed(name: str) -> tuple[str, str]:
-    """Return the letter and the type of a tag, as seqeval reads them."""
-    return name[0], name[1:].split("-", maxsplit=1)[-1] or "_"
+    """Return the letter of a tag in the scheme BIOES and its type, as seqeval reads them."""
+    return _AS_IN_BIOES.get(name[0], name[0]), name[1:].split("-", maxsplit=1)[-1] or "_"
 
 
 def _keys(entities: NDArray[np.int64], num_places: int, num_types: int) -> NDArray[np.int64]:

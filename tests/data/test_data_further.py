@@ -148,7 +148,7 @@ def test_leakage_groups_and_slices_are_those_of_the_set(tmp_path: Path) -> None:
     facts = data.facts.of_test_set("other")
     assert (facts.test_slices, facts.slice_names) == ((2, 0, 1), ("(none)", "q", "y"))
     assert facts.test_groups == (0, 0, 1)
-    advice = " Remove them from train: the accuracy on sentences that were trained on is too high."
+    advice = " Remove them from train: results on what was trained on are too good."
     assert facts.notes == (
         f"The test set other is the train split of {other}.",
         "Leakage: 2 of 3 examples of the test set other (66.7 %) also occur in train, white space and case aside."

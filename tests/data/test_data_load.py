@@ -180,7 +180,7 @@ def test_max_train_below_the_number_of_classes(folder: Path) -> None:
         load_data(DataSpec(source=str(folder), max_train=3))
 
 
-ADVICE = "Remove them from train: the accuracy on sentences that were trained on is too high."
+ADVICE = "Remove them from train: results on what was trained on are too good."
 
 
 def test_leakage_is_reported(folder: Path) -> None:

@@ -10,6 +10,7 @@ from seqeval.metrics import f1_score
 from seqeval.metrics.sequence_labeling import get_entities
 
 from drawn_examples import TAGS, drawn
+from freezebench.records.entities import entity_f1
 from freezebench.scoring.entities import ENTITY_F1, are_entity_tags, entity_counts, entity_types
 from freezebench.scoring.examples import Examples
 
@@ -92,10 +93,34 @@ def test_no_entity_at_all() -> None:
     assert ENTITY_F1.value(nothing) == 0
 
 
+@given(st.sampled_from(["BILOU", "BMEOW"]), st.data())
+def test_schemes_with_other_letters_have_the_entities_of_bioes(letters: str, data: st.DataObject) -> None:
+    """By both functions, whatever the order of tags."""
+    names = [letter if letter == "O" else f"{letter}-{kind}" for letter in letters for kind in ("PER", "LOC")]
+    bioes = [name[0].translate(str.maketrans("LMUW", "EISS")) + name[1:] for name in names]
+    drawn_classes = st.lists(st.integers(0, len(names) - 1), min_size=8, max_size=8)
+    labels, predictions = np.array(data.draw(drawn_classes)), np.array(data.draw(drawn_classes))
+    examples = Examples(
+        task="token-classification",
+        labels=labels,
+        predictions=predictions,
+        scores=None,
+        label_names=tuple(names),
+        lengths=np.array([8]),
+    )
+    true, predicted = ([[bioes[tag] for tag in classes]] for classes in (labels, predictions))
+    expected = pytest.approx(float(f1_score(true, predicted, zero_division=0)))
+    assert ENTITY_F1.value(examples) == expected
+    assert entity_f1(labels.tolist(), predictions.tolist(), [8], names) == expected
+
+
 def test_tags_of_entities() -> None:
     """They begin with a letter of the scheme; parts of speech do not."""
     assert are_entity_tags(("O", "B-PER", "I-PER", "S-LOC", "E-LOC"))
     assert are_entity_tags(("O", "B", "I"))
+    assert are_entity_tags(("O", "B-PER", "I-PER", "L-PER", "U-PER"))
+    assert are_entity_tags(("O", "B-PER", "M-PER", "E-PER", "W-PER"))
+    assert not are_entity_tags(("O", "L", "U", "M"))
     assert not are_entity_tags(("NOUN", "VERB"))
     assert not are_entity_tags(("O",))
     assert not are_entity_tags(("O", "B-PER", "PER"))
