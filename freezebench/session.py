@@ -76,8 +76,7 @@ class FreezeSession:
         self.with_times, self._default_store, self._calls = with_times, default_store, CallQueue()
         self._executor: Executor | None = None
         self._results: dict[Settings, dict[str, ConfigurationResult]] = {}
-        # Settings that give one table, under the first of them that ran.
-        self._shown: dict[Settings, Settings] = {}
+        self._shown: dict[Settings, Settings] = {}  # by settings of a table, the first of a test that ran
         self.num_test: dict[Settings, int] = {}
         self.references: tuple[Reference, ...] = ()
         self.retried: list[RunRecord] = []
@@ -177,7 +176,7 @@ class FreezeSession:
         specs = dict.fromkeys(("none", freeze) if self.plan.is_run(settings, freeze) else (freeze,))
         for spec in specs:
             result = self._runner.result(settings, spec)
-            # Stored after the run, so that an interrupted one leaves no empty table.
+            # After the run, so that an interrupted one leaves no empty table.
             self._results.setdefault(key, {})[spec] = result
         # Candidates that needed more seeds have extended the baseline since its own test reported.
         if "none" in specs and self._results[key]["none"].was_run:
@@ -215,7 +214,9 @@ class FreezeSession:
         ]
 
     def _with_reference(self, key: Settings, result: ConfigurationResult) -> ConfigurationResult:
-        return replace(result, parts=result.parts + self._reference_parts.get((key, result.freeze), ()))
+        parts = self._reference_parts.get((key, result.freeze), ())
+        tried = () if self._reuse is None else self._reuse.at_other_rates(result)
+        return replace(result, parts=result.parts + parts, is_compared=bool(parts), tried=result.tried + tried)
 
     @property
     def reused(self) -> set[str]:

@@ -145,6 +145,30 @@ def judged(freeze: str, accuracy: float, *, limit: float | None = 5.0, num: int 
     return judge(freeze, records, baseline, margin_pp=2.0, limit_pp=limit)
 
 
+def trained(
+    freeze: str, accuracy: float, loss: float, *, rate: float = 5e-5, unfrozen_rate: float = 5e-5, **changes: Any
+) -> ConfigurationResult:
+    """Return the result of a configuration whose training loss stayed at this value for 600 steps, its rate given.
+
+    The unfrozen runs ended at a training loss of 0.5.
+    """
+
+    def at_rate(record: RunRecord, rate: float) -> RunRecord:
+        protocol = replace(record.spec.protocol, learning_rate=rate)
+        return replace(record, spec=replace(record.spec, protocol=protocol))
+
+    records = [
+        replace(
+            at_rate(run, rate),
+            epochs=tuple(replace(epoch, train_loss=loss) for epoch in run.epochs),
+            **{"step_losses": (loss + run.spec.seed / 1e6,) * 600, **changes},
+        )
+        for run in made_up.seeds(freeze, accuracy=accuracy)
+    ]
+    baseline = [at_rate(run, unfrozen_rate) for run in made_up.seeds("none", accuracy=0.9)]
+    return judge(freeze, records, baseline, margin_pp=2.0, limit_pp=5.0)
+
+
 def small_summary() -> Summary:
     """Return the summary of a baseline, a configuration without a drop, and one with a large drop."""
     configurations = [judged("emb+L0", 0.7), judged("none", 0.9), judged("emb", 0.9)]

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
-from freezebench.planning.tuning import run_spec, tuned_rate, tuning_fault
+from freezebench.planning.tuning import finished_trials, run_spec, tuned_rate, tuning_fault
 from freezebench.records.evaluated import computed_once
 from freezebench.records.run_record import data_of
 from freezebench.scoring.metrics import ACCURACY, metric_of
+from freezebench.specs.grid import WORDS, split_grid
 from freezebench.verdicts.arms import pooled_over, unrecorded_text
 from freezebench.verdicts.baseline import baseline_fault, one_class_fault
 from freezebench.verdicts.contradictions import contradiction
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from freezebench.planning.finished import FinishedRuns
     from freezebench.records.run_record import RunRecord
     from freezebench.scoring.metric import Metric
+    from freezebench.specs.grid import PerSpec
     from freezebench.specs.interim_looks import InterimLooks
     from freezebench.verdicts.judge import ConfigurationResult
     from freezebench.verdicts.noninferiority import Verdict
@@ -68,7 +70,8 @@ def baseline_so_far(settings: Settings, finished: FinishedRuns) -> Configuration
 
 def _with_rate(settings: Settings, result: ConfigurationResult, finished: FinishedRuns) -> ConfigurationResult:
     """Return a result with the rates that were tried for its configuration."""
-    return replace(result, tuned_rate=tuned_rate(settings, result.freeze, finished))
+    tried = tuple(finished_trials(settings, result.freeze, finished)) if settings.tune_lr else ()
+    return replace(result, tuned_rate=tuned_rate(settings, result.freeze, finished), tried=tried)
 
 
 def broken_baseline(
@@ -186,6 +189,14 @@ def judging_metric(settings: Settings, records: Sequence[RunRecord]) -> Metric:
     return ACCURACY if data is None else metric_of(settings.metric, data.task, data.label_names)
 
 
+def _rates_of_grid(settings: Settings) -> PerSpec:
+    """Return the learning rates of a test, without those of configurations that its grid does not have."""
+    rates, names = settings.learning_rates, split_grid(settings.grid)
+    if not set(WORDS).isdisjoint(names):
+        return rates
+    return replace(rates, by_spec=tuple(pair for pair in rates.by_spec if pair[0] in ("none", *names)))
+
+
 def judged(
     settings: Settings,
     freeze: str,
@@ -242,6 +253,7 @@ def _judged_anew(
         max_slice_drop=settings.max_slice_drop,
         max_test_drop=settings.max_test_drop,
     )
+    result = replace(result, rates=_rates_of_grid(settings))
     wrong = contradiction(result, limit_pp=limit_pp, num_seeds=len(records) if num_seeds is None else num_seeds)
     if wrong is None:
         return result

@@ -51,7 +51,7 @@ def tuned_rate(settings: Settings, freeze: str, finished: FinishedRuns) -> Tuned
     """Return what the trials of a configuration show; ``None`` if there are none, or some have not ended."""
     if not settings.tune_lr:  # plans are made anew after every run
         return None
-    records = _trials(settings, freeze, finished)
+    records = finished_trials(settings, freeze, finished)
     if not records:
         return None
     trials = [RateTrial(rate=run.spec.protocol.learning_rate, loss=run.best_validation_loss) for run in records]
@@ -63,7 +63,7 @@ def tuning_fault(settings: Settings, freeze: str, finished: FinishedRuns) -> Run
     tuned = tuned_rate(settings, freeze, finished)
     if tuned is None or tuned.chosen is not None:
         return None
-    records = _trials(settings, freeze, finished)
+    records = finished_trials(settings, freeze, finished)
     reason = f"all {len(records)} trials of a learning rate failed, the first of them: {records[0].reason}"
     return replace(records[0], status="invalid", cause=records[0].cause or "non_finite_loss", reason=reason)
 
@@ -74,7 +74,7 @@ def run_spec(settings: Settings, freeze: str, seed: int, finished: FinishedRuns)
     return settings.run_spec(freeze, seed, None if tuned is None else tuned.chosen)
 
 
-def _trials(settings: Settings, freeze: str, finished: FinishedRuns) -> list[RunRecord]:
+def finished_trials(settings: Settings, freeze: str, finished: FinishedRuns) -> list[RunRecord]:
     """Return the trials of a configuration once all of them have ended."""
     specs = trial_specs(settings, freeze)
     records = [record for spec in specs if (record := finished.record(spec)) is not None]

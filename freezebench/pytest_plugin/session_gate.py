@@ -254,13 +254,16 @@ def _without_decision(requested: Sequence[ConfigurationResult]) -> str | None:
 
 def _remedy(undecided: Sequence[ConfigurationResult]) -> str:
     """Return what would decide one of several results, or why none can be decided, as the end of a sentence."""
+    from freezebench.report.repairs import repairing_steps
+
     asked = [result.gate if result.is_asserted else result.verdict for result in undecided]
     open_verdicts = [verdict for verdict in asked if verdict is not None and verdict.outcome == "inconclusive"]
     judged = [verdict for verdict in open_verdicts if verdict.too_few is None]
     if judged and all(verdict.drop_pp is not None and verdict.drop_pp >= verdict.margin_pp for verdict in judged):
+        steps = "".join(f" {step}" for step in next(filter(None, map(repairing_steps, undecided)), ()))
         return (
             ": no drop is below its limit, and no number of seeds would show that it is. Select configurations that "
-            "freeze less, or train at a higher rate (--freeze-lr)."
+            f"freeze less.{steps}"
         )
     if judged:
         return ". Use more seeds (--freeze-num-seeds) or more test sentences; the summary says how many."

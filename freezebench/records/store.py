@@ -38,7 +38,7 @@ _SET_ASIDE = "set-aside"
 _THREADS = "torch_num_threads"
 # Parts of an environment that are recorded for information, or belong to the device.
 _NO_VERSIONS = {"platform", _THREADS}
-_LARGEST_FILE = 256 * 10**6  # no record is that large, and a file that is must not fill the memory
+LARGEST_FILE = 256 * 10**6  # no record is that large, and a file that is must not fill the memory
 
 
 def run_key(
@@ -270,7 +270,7 @@ def read_run(path: Path) -> RunRecord:
         RecordError: If its content is damaged or does not match its name.
     """
     try:
-        content = read_bounded(path, _LARGEST_FILE)
+        content = read_bounded(path, LARGEST_FILE)
     except OSError as error:
         if path.is_symlink() and not path.exists():
             raise RecordError("it is a symbolic link that leads nowhere") from error

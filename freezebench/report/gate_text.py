@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from freezebench.escaping import terminal_text
 from freezebench.report.metric_text import in_points_of, result_metric, unit_word, unsigned_drop
 from freezebench.report.more_evidence import ignores_sentences, more_evidence
-from freezebench.report.repairs import after_guessing, repairing_steps
+from freezebench.report.repairs import repairing_steps
 from freezebench.units import counted
 from freezebench.verdicts.judge import BASELINE_INVALID
 from freezebench.verdicts.vocabulary import STANDINGS, standing_term
@@ -48,21 +48,24 @@ def _advice(result: ConfigurationResult) -> str:
     """Return what to do about a failure, as a further line; empty where the message says it, or nothing failed."""
     if result.broken == BASELINE_INVALID:
         return "\n  Repair the baseline first: the session's answer has the cause."
-    if result.broken:
-        return "".join(f"\n  {step}" for step in repairing_steps(result))
-    if result.standing != "worse":
+    if not result.broken and result.standing != "worse":
         return ""
-    if not result.exceeds_costs_alone and (learning := after_guessing(result)):
-        return f"\n  {learning}"
+    steps = [] if result.exceeds_costs_alone else list(repairing_steps(result))
+    if result.is_compared and not result.broken:
+        steps.insert(0, "It passed in the saved run: find the change that made it fail, for example with git bisect.")
+    if not steps and not result.broken:
+        steps = [_without_remedy(result)]
+    return "".join(f"\n  {step}" for step in steps)
+
+
+def _without_remedy(result: ConfigurationResult) -> str:
+    """Return what is left to do where nothing is known that would repair a failure."""
     # A wider limit does not let a model pass that ignores the sentences.
-    if ignores_sentences(result) and (steps := repairing_steps(result)):
-        return "".join(f"\n  {step}" for step in steps)
+    if ignores_sentences(result):
+        return "Freeze less: no limit accepts a model that ignores the sentences."
     # A baseline has limits only against a saved run.
-    less = "" if result.is_baseline or result.exceeds_costs_alone else "freeze less, or "
-    return (
-        "\n  If this test passed before, find the change that made it fail, for example with git bisect. Otherwise "
-        f"{less}relax the limit."
-    )
+    less = result.is_baseline or result.exceeds_costs_alone
+    return "Relax the limit." if less else "Freeze less, or relax the limit."
 
 
 def standing_word(result: ConfigurationResult) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from freezebench.report.metric_text import result_metric, unsigned_drop
 from freezebench.report.more_evidence import evidence_to_recommend
 from freezebench.report.recommendation import sequences, shown_safe
-from freezebench.report.repairs import after_guessing, rate_option, repairing_steps
+from freezebench.report.repairs import repairing_steps
 from freezebench.report.verdict_text import judged_ladder
 
 if TYPE_CHECKING:
@@ -44,34 +44,19 @@ def deciding_steps(candidates: Sequence[ConfigurationResult], margin_pp: float) 
     if interval.num_seeds == 1:
         return ("Train at least 3 seeds (--freeze-num-seeds=3): one seed cannot tell training noise from freezing.",)
     if interval.drop_pp >= margin_pp:
-        return _after_loss(first, candidates, interval.drop_pp)
+        return _after_loss(first, interval.drop_pp)
     if first.class_loss is not None:
-        other = (
-            f"Freeze less, or train {first.freeze} at a higher rate ({rate_option(first.records[0])}) or for longer."
-        )
-        return repairing_steps(first) or (other,)
+        return repairing_steps(first) or (f"Freeze less than {first.freeze}.",)
     step = evidence_to_recommend(first, verdict, len(sequences(candidates)))
     return () if step is None else (step,)
 
 
-def _after_loss(
-    first: ConfigurationResult, candidates: Sequence[ConfigurationResult], drop_pp: float
-) -> tuple[str, ...]:
+def _after_loss(first: ConfigurationResult, drop_pp: float) -> tuple[str, ...]:
     """Return what to change where the configuration to prove safe has lost more than the margin."""
     drop = unsigned_drop(drop_pp, result_metric(first))
     loss = f"No number of seeds would show that {first.freeze} is non-inferior, if its drop stays at {drop}."
-    if repair := repairing_steps(first):
-        return loss, *repair
     # The first step is also the last line of a session.
-    if learning := after_guessing(first):
-        return learning, loss
-    records = [*first.baseline, *(record for result in candidates for record in result.records)]
-    rates = {record.spec.protocol.learning_rate for record in records}
-    if len(rates) > 1:
-        return (loss,)
-    options = f"{rate_option(first.records[0])}, or --freeze-tune-lr to choose it"
-    advice = f"fewer trainable layers often need a higher rate ({options})"
-    return loss, f"All configurations trained at the rate {rates.pop():g}: {advice}."
+    return *repairing_steps(first), loss
 
 
 def first_open(candidates: Sequence[ConfigurationResult]) -> ConfigurationResult:

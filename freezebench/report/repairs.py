@@ -1,6 +1,8 @@
-"""What is likely to repair runs that are invalid, or that have learned next to nothing, and tests that fail.
+"""What is likely to repair runs that are invalid, or that have learned too little: one remedy for each configuration.
 
-Every piece of advice follows from figures of the runs and names them; where none applies, none is given.
+Failed tests, answers, pages and complaints all have it from ``repairing_steps``. Every piece of advice follows from
+figures of the runs and names them; where none applies, none is given. Options are whole, to be pasted in place of those
+that are set now.
 """
 
 from __future__ import annotations
@@ -9,100 +11,87 @@ import math
 import statistics
 from typing import TYPE_CHECKING
 
-from freezebench.records.run_record import UNKNOWN_TOKENS, values_of
+from freezebench.records.run_record import UNKNOWN_TOKENS
 from freezebench.report.data_text import units_of_run
+from freezebench.report.learning import (
+    FEWEST_STEPS,
+    UNLEARNED,
+    chance_loss,
+    ended_text,
+    has_learned,
+    is_unstable,
+    lowest_loss,
+    missing_share,
+    training_loss,
+)
 from freezebench.report.metric_text import result_metric
-from freezebench.specs.grid import PerSpec
+from freezebench.report.rate_search import (
+    FAR,
+    NEAR,
+    attempts,
+    may_be_too_high,
+    next_rate,
+    rate_option,
+    tried_text,
+    usual_rate,
+)
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
-from freezebench.specs.presets import PRESETS, learning_rate
-from freezebench.specs.run import Protocol
-from freezebench.units import percent_text
-from freezebench.verdicts.baseline import baseline_fault, constant_loss, lowest_validation_losses
+from freezebench.units import counted, percent_text
+from freezebench.verdicts.baseline import baseline_fault
 from freezebench.verdicts.constant import is_constant
+from freezebench.verdicts.judge import BASELINE_INVALID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from freezebench.records.run_record import RunRecord
-    from freezebench.scoring.metric import Metric
     from freezebench.verdicts.baseline import BaselineFault
     from freezebench.verdicts.judge import ConfigurationResult
 
-# A training loss that ends above this share of the logarithm of the number of classes has hardly learned anything.
-_UNLEARNED = 0.95
-# A rate further below the usual one than this factor is the first suspect; a higher one further above it, since small
-# models need higher rates.
-_FAR = 3.0
-_FAR_ABOVE = 10.0
 # From this share of the test sentences on, predicting one class for all of them is a result and no fault.
 _LOPSIDED = 0.9
-_FEWEST_STEPS = 100
-# Of what training without freezing gains over guessing, a configuration with less than this share is near guessing.
-_NEAR_GUESSING = 0.25
 # So many standard errors below guessing is no chance.
 _CLEARLY = 3.0
-_HIGHER = 10  # heads alone are usually trained at rates 10 to 100 times as high as those of whole encoders
-_TUNING, _AROUND = "--freeze-tune-lr=1,3,10", "--freeze-tune-lr=0.2,1,3"
+# With so few steps, enough of them move the weights several times as far as a higher rate would.
+_FEW_STEPS = FEWEST_STEPS // 3
+# Shares of the fall of the baseline's training loss: what misses less fits about as well, what misses more hardly fits.
+_AS_WELL, _MOSTLY = 0.05, 0.5
+# Rates of strategies are up to 20 times as high, and none may be above 1.
+_TUNING, _MOST_TUNED = "--freeze-tune-lr=0.1,1,10", 0.005
+# The preset's MiniLM has 4 times the rate where 8.5 % of its parameters train, and 38 times where 0.7 % do.
+_SMALL_SHARE = 0.05
+# A tiny BERT learned in 100 steps at 0.005, and with frozen embeddings in 200; at 0.015 it learned in neither.
+_FEW_STEPS_FROZEN = 500
 # Usual ratings have a mean of up to 10 and a standard deviation between 0.1 and 3; AdamW moves a bias by the rate per
 # step.
 _MOST_MEAN, _MOST_DEVIATION = 20.0, 20.0
 
 
-def after_guessing(result: ConfigurationResult) -> str | None:
-    """Return which rate to try for a configuration that has learned next to nothing; ``None``: it has learned more."""
-    own, unfrozen = (
-        values_of((record for record in arm if record.is_valid), "accuracy")
-        for arm in (result.records, result.baseline)
-    )
-    share = _majority_share(result.records[0]) if result.records else None
-    if not own or not unfrozen or share is None:
-        return None
-    accuracy, gained = statistics.fmean(own), statistics.fmean(unfrozen) - share
-    if gained <= 0 or accuracy - share > _NEAR_GUESSING * gained:
-        return None
-    if step := _after_unknown_tokens(result.records[0]):
-        return step
-    record, others = result.records[0], result.baseline[0].spec.protocol.learning_rate
-    rate, usual = record.spec.protocol.learning_rate, _usual_rate(record)
-    better = (
-        usual
-        if rate < usual / _FAR or (rate > usual * _FAR_ABOVE and not _has_learned(record))
-        else min(_HIGHER * rate, 1.0)
-    )
-    # A rate that is given for one configuration alone leaves the default rate to all others.
-    option = rate_option(record, better, "" if others == Protocol().learning_rate else f"{others:g},")
-    tuning = "" if result.tuned_rate is not None else f", or {_TUNING}, which tries several rates"
-    return (
-        f"The accuracy of {result.freeze}, {percent_text(accuracy)}, is near that of always guessing the most frequent "
-        f"class, {percent_text(share)}: try {option} instead of the rate {rate:g}{tuning}."
-    )
-
-
 def repairing_steps(result: ConfigurationResult) -> tuple[str, ...]:
-    """Return what is likely to make the runs of an invalid configuration valid."""
+    """Return what is likely to repair a configuration that is invalid or has lost too much; empty: nothing is known."""
+    if result.broken == BASELINE_INVALID:
+        return ()
     broken = next((record for record in result.records if not record.is_valid), None)
     if broken is not None:
-        step = _after_fault(broken)
+        step = _after_fault(result, broken)
     elif result.is_baseline:
         alpha = ALPHA_ONE_LOOK if result.verdict is None else result.verdict.alpha
         fault = baseline_fault(result.records, alpha=alpha, metric=result_metric(result))
-        step = None if fault is None else _after_baseline_fault(fault, result.records, result_metric(result))
+        step = None if fault is None else _after_baseline_fault(result, fault)
     else:
-        metric = result_metric(result)
-        constant = next((record for record in result.records if is_constant(record, metric)), None)
-        step = None if constant is None else _after_one_class(constant)
+        step = _after_loss(result) if result.has_lost else None
     return () if step is None else (step,)
 
 
-def _after_fault(record: RunRecord) -> str | None:
+def _after_fault(result: ConfigurationResult, record: RunRecord) -> str | None:
     """Return what to change after a run that broke; ``None`` where its cause suggests nothing."""
     protocol = record.spec.protocol
     match record.cause:
         case "non_finite_loss":
-            usual = _usual_rate(record)
-            lower = usual if protocol.learning_rate > _FAR * usual else protocol.learning_rate / 10
+            rate = _next_rate(result, record)
             fault = f"at {protocol.learning_rate:g} the loss became infinite or not a number"
-            return f"Try {rate_option(record, lower)}: {fault}."
+            tried = tried_text(attempts(result), protocol.learning_rate)
+            return None if rate is None else f"Try {rate_option(result, rate)}: {fault}{tried}."
         case "out_of_memory" if protocol.batch_size > 1:
             half = protocol.batch_size // 2
             return f"Try --freeze-batch-size={half}: a batch of {protocol.batch_size} did not fit."
@@ -112,20 +101,25 @@ def _after_fault(record: RunRecord) -> str | None:
             return None
 
 
-def _after_baseline_fault(fault: BaselineFault, records: Sequence[RunRecord], metric: Metric) -> str | None:
+def _after_baseline_fault(result: ConfigurationResult, fault: BaselineFault) -> str | None:
     """Return what to change where completed unfrozen runs are no measure for others."""
+    records = result.records
     if fault.kind == "same_seeds":
         return "Look for code that sets a seed of its own: a model factory, a conftest, the model's own code."
-    if fault.kind == "one_class":
-        return _after_one_class(next(record for record in records if is_constant(record, metric)))
     if fault.kind == "not_above_majority" and (step := _after_other_order(records)):
         return step
-    # The run that learned least is the one to repair.
-    record = max(records, key=lambda record: record.epochs[-1].train_loss if record.epochs else math.inf)
-    is_lopsided = (_majority_share(record) or 0.0) > _LOPSIDED
-    if not _has_learned(record) or (fault.kind == "not_above_majority" and is_lopsided):
-        return _after_one_class(record)
-    return _after_learning(fault, record, min(lowest_validation_losses(records), default=math.inf))
+    record = _to_repair(result)
+    share = _majority_share(record) or 0.0
+    if fault.kind in ("one_class", "not_above_majority") and share > _LOPSIDED:
+        return (
+            f"{percent_text(share, 0)} of the test sentences have one class: use a balanced test set, or a larger one."
+        )
+    if not has_learned(record):
+        return _after_no_learning(result, record)
+    if fault.kind == "one_class":
+        loss = f"the training loss fell to {training_loss(record):.2f}"
+        return f"Check that the labels of training and test sentences mean the same: {loss}."
+    return _after_learning(result, fault, record)
 
 
 def _after_other_order(records: Sequence[RunRecord]) -> str | None:
@@ -143,29 +137,146 @@ def _after_other_order(records: Sequence[RunRecord]) -> str | None:
     return None
 
 
-def _after_learning(fault: BaselineFault, record: RunRecord, lowest: float) -> str:
-    """Return what to change where the training loss fell, but validation or test show nothing of it.
-
-    Args:
-        fault: The fault of the baseline.
-        record: Its run that learned least.
-        lowest: Lowest validation loss of all its runs.
-    """
-    loss, chance, rate = record.epochs[-1].train_loss, _chance(record), record.spec.protocol.learning_rate
+def _after_learning(result: ConfigurationResult, fault: BaselineFault, record: RunRecord) -> str:
+    """Return what to change where the training loss fell, but validation or test show nothing of it."""
+    lowest, chance = min(map(lowest_loss, result.records)), chance_loss(record)
+    loss = training_loss(record)
     fell = f"the training loss fell to {loss:.2f}, the validation loss to {lowest:.2f}, and guessing gives {chance:.2f}"
     accuracy, share = record.value("accuracy"), _majority_share(record)
+    if lowest < chance and (longer := _longer(result)):
+        return f"Try {longer}: {ended_text(record)}{_undertrained_text(result)}."
     if fault.kind == "loss_not_below_frequencies" and accuracy and share and accuracy > share:
         # Right more often than by guessing, but too sure where it is wrong.
-        lower = _usual_rate(record) if rate > _FAR * _usual_rate(record) else rate / 2
-        return (
-            f"Try {rate_option(record, lower)} or fewer epochs, and check the labels of the validation split: {fell}."
-        )
-    if lowest < _UNLEARNED * chance:
+        lower = rate_option(result, record.spec.protocol.learning_rate / 2)
+        return f"Try {lower} or fewer epochs, and check the labels of the validation split: {fell}."
+    if lowest < UNLEARNED * chance:
         return (
             f"Use more {units_of_run(record)} or more seeds (--freeze-num-seeds): validation shows that something was "
             "learned."
         )
     return f"Check the labels of all splits, or train on more sentences: {fell}."
+
+
+def _after_loss(result: ConfigurationResult) -> str | None:
+    """Return what to change where valid runs have lost too much; ``None`` if they have learned as well as others."""
+    record = _to_repair(result)
+    if not has_learned(record):
+        return _after_no_learning(result, record)
+    unfrozen = next(other for other in result.baseline if other.spec.seed == record.spec.seed)
+    missing = missing_share(record, unfrozen)
+    rate = _next_rate(result, record, missing=missing)
+    longer = _longer(result)
+    if rate is not None and (longer is None or _trains_little(result) or rate < record.spec.protocol.learning_rate):
+        change, why = rate_option(result, rate), ""
+    elif longer is not None:
+        change, why = longer, _undertrained_text(result)
+    else:
+        return None
+    tried = tried_text(attempts(result), record.spec.protocol.learning_rate)
+    return f"Try {change}: {ended_text(record)}, and no freezing {training_loss(unfrozen):.2f}{why}{tried}."
+
+
+def _after_no_learning(result: ConfigurationResult, record: RunRecord) -> str | None:
+    """Return what to change where the training loss of a run stayed at that of guessing."""
+    if record.data is None or not record.epochs:
+        return None
+    ended, numbers = ended_text(record), record.data.test_values
+    if numbers and not _is_near_one(numbers):
+        mean, deviation = statistics.fmean(numbers), statistics.pstdev(numbers)
+        return (
+            f"Rescale the labels to a mean near 0 and a standard deviation near 1: they have {mean:.4g} and "
+            f"{deviation:.4g}, and a new head starts near 0; {ended}."
+        )
+    warning = next((warning for warning in record.warnings if warning.startswith(UNKNOWN_TOKENS)), None)
+    if warning is not None:
+        return f"Check the tokenizer of {record.spec.model} before you change the rate: {warning.partition(':')[0]}."
+    present, num_steps, num_epochs = record.spec.protocol.learning_rate, len(record.step_losses), len(record.epochs)
+    rate = _next_rate(result, record)
+    changes = []
+    if 0 < num_steps < FEWEST_STEPS:
+        changes.append(f"--freeze-epochs={math.ceil(num_epochs * FEWEST_STEPS / num_steps)}")
+    elif 0 < num_steps < _FEW_STEPS_FROZEN and _can_learn(result, record) and not _trains_little(result):
+        changes.append(f"--freeze-epochs={2 * num_epochs}")
+    if changes and rate is not None and rate > present and _is_high_enough(result, record):
+        rate = None
+    if result.is_baseline and may_be_too_high(attempts(result), usual_rate(record)) and present <= _MOST_TUNED:
+        changes.append(f"{_TUNING}, which tries lower and higher rates")
+    elif rate is not None:
+        changes.append(rate_option(result, rate))
+    elif not changes:
+        changes.append(f"--freeze-epochs={2 * num_epochs}")
+    more = ", or more training sentences" if 0 < num_steps < _FEW_STEPS else ""
+    return f"Try {', and '.join(changes)}{more}: {ended}{tried_text(attempts(result), present)}."
+
+
+def _is_high_enough(result: ConfigurationResult, record: RunRecord) -> bool:
+    """Return whether more steps come before a higher rate.
+
+    Of the baseline, enough steps have to move the weights as far as the usual rate would.
+    """
+    present, num_steps = record.spec.protocol.learning_rate, len(record.step_losses)
+    if _can_learn(result, record) or not result.is_baseline:
+        return _can_learn(result, record)
+    return num_steps < _FEW_STEPS and present * FEWEST_STEPS / num_steps >= usual_rate(record)
+
+
+def _can_learn(result: ConfigurationResult, record: RunRecord) -> bool:
+    """Return whether something is learned at the rate of a run, by another seed or without freezing."""
+    is_learned_unfrozen = 0 < _floor(result) <= record.spec.protocol.learning_rate
+    return is_learned_unfrozen or any(map(has_learned, result.records))
+
+
+def _to_repair(result: ConfigurationResult) -> RunRecord:
+    """Return the run to repair: one that predicts the same throughout, of several the one that learned least."""
+    metric = result_metric(result)
+    return max(result.records, key=lambda record: (is_constant(record, metric), training_loss(record)))
+
+
+def _next_rate(result: ConfigurationResult, record: RunRecord, *, missing: float = 1.0) -> float | None:
+    """Return the rate to try next for a configuration; ``None`` if no other one is likely to help.
+
+    What freezes more needs no lower rate than the baseline has learned at, unless its own loss rose.
+
+    Args:
+        result: The configuration.
+        record: Its run that is to be repaired.
+        missing: Which share of the fall of the baseline's training loss it has not reached.
+    """
+    present, tried = record.spec.protocol.learning_rate, attempts(result)
+    unfrozen = _floor(result)
+    is_far = not has_learned(record) or missing > _MOSTLY
+    step = FAR if is_far and (result.is_baseline or _trains_little(result)) else NEAR
+    rate = next_rate(tried, present, unfrozen or usual_rate(record), may_rise=missing > _AS_WELL, step=step)
+    is_too_high = is_unstable(record) and not has_learned(record)
+    if not is_too_high and present < unfrozen:
+        rate = unfrozen if rate is None else max(rate, unfrozen)
+    elif rate is not None and rate < unfrozen and not is_too_high:
+        rate = None
+    is_known = result.tuned_rate is not None and rate in [attempt.rate for attempt in tried]
+    return None if rate == present or is_known else rate
+
+
+def _trains_little(result: ConfigurationResult) -> bool:
+    """Return whether so few parameters train that they are likely to need a rate far above that of the baseline."""
+    fraction = result.trainable_fraction
+    return fraction is not None and fraction < _SMALL_SHARE
+
+
+def _floor(result: ConfigurationResult) -> float:
+    """Return the rate at which the baseline of a configuration has learned; 0 for a baseline itself."""
+    return 0.0 if result.is_baseline or not result.baseline else result.baseline[0].spec.protocol.learning_rate
+
+
+def _longer(result: ConfigurationResult) -> str | None:
+    """Return the option for more epochs where the last one was the best in most runs; ``None`` where it was not."""
+    num_last = sum(record.undertrained for record in result.records)
+    return f"--freeze-epochs={2 * len(result.records[0].epochs)}" if 2 * num_last > len(result.records) else None
+
+
+def _undertrained_text(result: ConfigurationResult) -> str:
+    """Return in how many runs the last epoch was the best, as the end of a sentence."""
+    num_last = sum(record.undertrained for record in result.records)
+    return f"; the last epoch was the best in {num_last} of {counted(len(result.records), 'run')}"
 
 
 def _majority_share(record: RunRecord) -> float | None:
@@ -177,96 +288,7 @@ def _majority_share(record: RunRecord) -> float | None:
     return None if data is None or data.task != "sequence-classification" else data.majority_share
 
 
-def _chance(record: RunRecord) -> float:
-    """Return the training loss of guessing by the frequencies of the classes, or evenly if they are not known."""
-    data = record.data
-    if data is None:
-        return math.inf
-    known = constant_loss(data, "train")
-    return math.log(len(data.label_names)) if known is None else known
-
-
-def _has_learned(record: RunRecord) -> bool:
-    """Return whether the training loss ended clearly below that of guessing."""
-    return bool(record.epochs) and record.epochs[-1].train_loss < _UNLEARNED * _chance(record)
-
-
-def _after_one_class(record: RunRecord) -> str | None:
-    """Return what to change where one class was predicted for every test sentence, or hardly anything else."""
-    share = _majority_share(record)
-    if record.data is None or not record.epochs:
-        return None
-    if share is not None and share > _LOPSIDED:
-        return (
-            f"{percent_text(share, 0)} of the test sentences have one class: use a balanced test set, or a larger one."
-        )
-    loss, chance = record.epochs[-1].train_loss, _chance(record)
-    if _has_learned(record):
-        return (
-            f"Check that the labels of training and test sentences mean the same: the training loss fell to {loss:.2f}."
-        )
-    return _after_unknown_tokens(record) or _after_no_learning(
-        record, f"the training loss ended at {loss:.2f}, and guessing gives {chance:.2f}"
-    )
-
-
-def _after_no_learning(record: RunRecord, fell: str) -> str:
-    """Return what to change where the training loss stayed at that of guessing, which ``fell`` says in words."""
-    rate, usual = record.spec.protocol.learning_rate, _usual_rate(record)
-    numbers = record.data.test_values if record.data is not None else None
-    if numbers and not _is_near_one(numbers):
-        mean, deviation = statistics.fmean(numbers), statistics.pstdev(numbers)
-        return (
-            f"Rescale the labels to a mean near 0 and a standard deviation near 1: they have {mean:.4g} and "
-            f"{deviation:.4g}, and a new head starts near 0; {fell}."
-        )
-    if rate < usual / _FAR:
-        changes = [f"{rate_option(record, usual)}, {usual / rate:.0f} times the rate that was used"]
-    elif rate > usual * _FAR_ABOVE:
-        changes = [f"{rate_option(record, usual)}, 1/{rate / usual:.0f} of the rate that was used"]
-    elif rate > usual * _FAR:
-        changes = [f"{_AROUND}, which tries lower and higher rates"]
-    else:
-        changes = []
-    num_steps = len(record.step_losses)
-    if num_steps < _FEWEST_STEPS:  # in the same sentence, since a session that changes one alone may end the same
-        changes.append(f"--freeze-epochs={math.ceil(len(record.epochs) * _FEWEST_STEPS / max(num_steps, 1))}")
-        fell += f" after only {num_steps} steps"
-    return f"Try {', and '.join(changes) or rate_option(record, 2 * rate)}: {fell}."
-
-
-def _after_unknown_tokens(record: RunRecord) -> str | None:
-    """Return what to check before the rate, where the tokenizer does not know many tokens."""
-    warning = next((warning for warning in record.warnings if warning.startswith(UNKNOWN_TOKENS)), None)
-    if warning is None:
-        return None
-    return f"Check the tokenizer of {record.spec.model} before you change the rate: {warning.partition(':')[0]}."
-
-
 def _is_near_one(numbers: Sequence[float]) -> bool:
     """Return whether labels of regression are of a size that a head which starts near 0 soon reaches."""
     deviation = statistics.pstdev(numbers)
     return 1 / _MOST_DEVIATION <= deviation <= _MOST_DEVIATION and abs(statistics.fmean(numbers)) <= _MOST_MEAN
-
-
-def rate_option(record: RunRecord, rate: float | None = None, others: str = "") -> str:
-    """Return the option for the rate of a run's configuration, as one word for a shell.
-
-    Args:
-        record: The run.
-        rate: The rate; ``None``: an ellipsis in its place.
-        others: The rate of all other configurations with a comma; empty: it is not given.
-    """
-    freeze = record.spec.freeze
-    option = "--freeze-lr=" if freeze == "none" else f"--freeze-lr={others}{freeze}:"
-    # A shell would not take the parentheses of arguments as text.
-    mark = '"' if "(" in freeze else ""
-    return f"{mark}{option}{'…' if rate is None else f'{rate:g}'}{mark}"
-
-
-def _usual_rate(record: RunRecord) -> float:
-    """Return the rate that a preset gives this model and configuration, else the usual one of fine-tuning."""
-    for preset in PRESETS.values():
-        if preset.model == record.spec.model:
-            return learning_rate(record.spec.freeze, preset.learning_rates, preset.protocol)
-    return learning_rate(record.spec.freeze, PerSpec(), Protocol())

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from freezebench.errors import FreezebenchError
+from freezebench.records.evaluated import computed_once
+from freezebench.records.run_folder import at_other_rates
 from freezebench.records.store import Store, run_key
 from freezebench.runs.strategy_source import strategy_versions
 from freezebench.units import counted
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from freezebench.runs.data_cache import DataCache
     from freezebench.runs.environment import Machine
     from freezebench.specs.run import RunSpec
+    from freezebench.verdicts.judge import ConfigurationResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +113,17 @@ class Reuse:
         """Return the same run of another session if it has ended; it is neither claimed nor counted as reused."""
         keys = self._keys(spec, machine, *others) if self._resume else []
         return self._finished(keys) if keys else None
+
+    def at_other_rates(self, result: ConfigurationResult) -> tuple[RunRecord, ...]:
+        """Return the runs of earlier sessions that differ from those of a result in learning rate and seed alone.
+
+        They are looked up where a remedy has to be found, once.
+        """
+        if not self._resume or not result.records or not (result.broken or result.has_lost):
+            return ()
+        record, known = result.records[-1], {run.spec.run_id for run in result.tried}
+        runs = computed_once(record, ("at other rates",), lambda: at_other_rates(record, self._store.folder))
+        return tuple(run for run in runs if run.spec.run_id not in known)
 
     def release(self, spec: RunSpec) -> None:
         """Give up the claim to a run, if this session has it, so that other sessions can train it."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from freezebench.records.run_record import RunRecord
     from freezebench.scoring.metric import Metric
+    from freezebench.specs.grid import PerSpec
     from freezebench.verdicts.breakdown import Breakdown
     from freezebench.verdicts.gate import Standing
     from freezebench.verdicts.mean_squares import MeanSquares
@@ -60,6 +61,9 @@ class ConfigurationResult:
         class_loss: Which class its runs hardly recognise although those of the baseline do, so that it is not safe
             whatever its accuracy; ``None``: there is none.
         tuned_rate: The learning rates that were tried for it; ``None``: none were.
+        rates: The learning rates of all configurations of its session; ``None``: not known.
+        tried: Runs of the configuration at other rates: trials, and those of earlier sessions.
+        is_compared: Whether its test was compared with a saved run, in which it passed.
         metric: Name of the metric of its drop.
         classes: Drops in recall of every class, label or type of entities; empty in regression.
         slices: Drops of the metric on every slice of the test set.
@@ -80,6 +84,9 @@ class ConfigurationResult:
     not_reached: str | None = None
     class_loss: str | None = None
     tuned_rate: TunedRate | None = None
+    rates: PerSpec | None = None
+    tried: tuple[RunRecord, ...] = ()
+    is_compared: bool = False
     metric: str = "accuracy"
     classes: tuple[SubsetVerdict, ...] = ()
     slices: tuple[SubsetVerdict, ...] = ()
@@ -161,6 +168,14 @@ class ConfigurationResult:
         if self.broken:
             return "broken"
         return worst([*self._of_drop, *(part.standing for part in self.parts)])
+
+    @property
+    def has_lost(self) -> bool:
+        """Whether valid runs have lost a class, or at least as much as the margin or the limit allows."""
+        if self.broken:
+            return False
+        drops = [(verdict.drop_pp, verdict.margin_pp) for verdict in (self.verdict, self.gate) if verdict is not None]
+        return self.class_loss is not None or any(drop is not None and drop >= limit for drop, limit in drops)
 
     @property
     def exceeds_costs_alone(self) -> bool:

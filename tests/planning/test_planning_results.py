@@ -25,6 +25,7 @@ from freezebench.planning.results import (
 )
 from freezebench.records.run_record import RunRecord
 from freezebench.records.scores import pack_scores
+from freezebench.specs.grid import PerSpec
 from freezebench.specs.interim_looks import InterimLooks
 from freezebench.specs.names import TaskName
 from freezebench.verdicts.crossed import Interval
@@ -41,6 +42,15 @@ def test_the_baseline_so_far_has_all_its_seeds() -> None:
     settings = _settings(num_seeds="1,2")
     finished = made_up.finished(settings, made_up.record("none", 43), made_up.record("none", 42))
     assert [record.spec.seed for record in baseline_so_far(settings, finished).records] == [42, 43]
+
+
+def test_a_result_has_the_rates_of_its_grid() -> None:
+    """Advice on a rate keeps those of the others; those of configurations that are not in the grid only lengthen it."""
+    rates = "1e-4,emb:2e-4,emb+L0:3e-4"
+    for grid, expected in (("none,emb", "1e-4,emb:2e-4"), ("all", rates)):
+        settings = _settings(lr=rates, grid=grid)
+        runs = [made_up.record(seed=seed) for seed in settings.seeds]
+        assert results.judged(settings, "none", runs, runs).rates == PerSpec.parse(expected)
 
 
 def test_a_look_has_its_seeds_alone() -> None:

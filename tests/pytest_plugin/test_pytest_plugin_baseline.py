@@ -64,11 +64,15 @@ def test_a_rate_that_is_too_low_ends_red_with_advice(project: Project, monkeypat
     result.assert_outcomes(failed=3)  # one of them is the session's: nothing was decided
     assert result.ret == 1
     result.stdout.fnmatch_lines(
-        ["The experiment failed: the unfrozen baseline is invalid: *one class*at the rate 2e-07.", "Try --freeze-lr=*"]
+        [
+            "The experiment failed: the unfrozen baseline is invalid: *one class*at the rate 2e-07.",
+            "Try --freeze-epochs=*, and --freeze-lr=*",
+        ]
     )
     result.stdout.fnmatch_lines(["INVALID: none: *", "INVALID: emb: the unfrozen baseline is invalid"])
     complaint = (
-        "*INVALID: nothing is compared, since the unfrozen baseline is invalid: *class*. Remove the *Try --freeze-lr=*"
+        "*INVALID: nothing is compared, since the unfrozen baseline is invalid: *class*. Remove the *"
+        "Try --freeze-epochs=*, and --freeze-lr=*"
     )
     result.stdout.fnmatch_lines([complaint])
     result.stdout.no_fnmatch_line("*INCONCLUSIVE*")
@@ -189,4 +193,6 @@ def test_the_packaged_model_at_a_rate_that_is_too_low(
     monkeypatch.setenv("CI", "1")
     result = pytester.runpytest_subprocess("--freeze-lr=2e-6", "--freeze-seed=45")
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["The experiment failed: the unfrozen baseline is invalid: *", "Try --freeze-lr=*"])
+    result.stdout.fnmatch_lines(
+        ["The experiment failed: the unfrozen baseline is invalid: *", "Try --freeze-epochs=*, and --freeze-lr=*"]
+    )

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 import made_up
+from experiments import judged
 from freezebench.records.run_record import RunRecord
 from freezebench.records.store import Store
 from freezebench.runs.data_cache import DataCache
@@ -171,3 +172,15 @@ def test_a_run_of_another_slot_has_its_costs(session: Sessions) -> None:
     assert session().find([EMB], other, CPU).records == {EMB.run_id: RECORD}
     assert session().find_finished(EMB, other, CPU) == RECORD
     assert session().find([EMB], None, CPU) == Found()
+
+
+def test_other_rates_are_looked_up_for_a_remedy_alone(session: Sessions) -> None:
+    """A result that is not invalid and has not lost too much needs none; neither does one that trains all anew."""
+    other = replace(RECORD, spec=replace(RECORD.spec, protocol=replace(RECORD.spec.protocol, learning_rate=1e-3)))
+    session().save(other)
+    lost, kept = judged("emb", 0.7), judged("emb", 0.9)
+    found = session().at_other_rates(lost)
+    assert [run.spec for run in found] == [other.spec]
+    assert session().at_other_rates(replace(lost, tried=found)) == ()
+    assert session().at_other_rates(kept) == ()
+    assert session(resume=False).at_other_rates(judged("emb", 0.7)) == ()
