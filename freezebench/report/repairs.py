@@ -197,9 +197,12 @@ def _after_no_learning(result: ConfigurationResult, record: RunRecord) -> str | 
         changes.append(f"--freeze-epochs={math.ceil(num_epochs * FEWEST_STEPS / num_steps)}")
     elif 0 < num_steps < _FEW_STEPS_FROZEN and _can_learn(result, record) and not _trains_little(result):
         changes.append(f"--freeze-epochs={2 * num_epochs}")
-    if changes and rate is not None and rate > present and _is_high_enough(result, record):
-        rate = None
-    if result.is_baseline and may_be_too_high(attempts(result), usual_rate(record)) and present <= _MOST_TUNED:
+    is_tunable = result.is_baseline and present <= _MOST_TUNED
+    may_be_either = is_tunable and may_be_too_high(attempts(result), usual_rate(record))
+    is_raised = may_be_either or (rate is not None and rate > present)
+    if changes and is_raised and _is_high_enough(result, record):
+        rate, may_be_either = None, False
+    if may_be_either:
         changes.append(f"{_TUNING}, which tries lower and higher rates")
     elif rate is not None:
         changes.append(rate_option(result, rate))

@@ -84,6 +84,8 @@ def test_a_fault_without_a_known_remedy_suggests_nothing() -> None:
             _constant(num_steps=20),
             "Try --freeze-epochs=10, or more training sentences: seed 42 at the rate 5e-05 (2 epochs, only 20 steps)",
         ),
+        (_constant(rate=3e-3, num_steps=5), "Try --freeze-epochs=40, or more training sentences: seed 42"),
+        (_constant(rate=3e-3, num_steps=50), "Try --freeze-epochs=4, and --freeze-tune-lr=0.1,1,10, which tries"),
         (_constant(num_steps=50), "Try --freeze-epochs=4, and --freeze-lr=0.0005: seed 42"),
         (
             _constant(rate=1e-6, num_steps=20),
@@ -98,6 +100,8 @@ def test_a_fault_without_a_known_remedy_suggests_nothing() -> None:
         "large-rate",
         "high-rate",
         "few-steps",
+        "five-steps",
+        "half-the-steps-of-a-large-rate",
         "half-the-steps",
         "low-rate-few-steps",
         "usual-rate",
