@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _SESSION = pytest.StashKey["FreezeSession"]()
 _WARNING = pytest.StashKey["str | None"]()
 
+_PREFIX = "--freeze-"
 _REFUSED = "freezebench_refused"
 _NO_WORKERS = (
     "freeze tests cannot run under pytest-xdist: its workers share no baseline and would compete for the device. Use "
@@ -56,6 +58,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             takes["action"] = "append"
         group.addoption(option.flag, dest=option.ini, default=None, help=option.help, **takes)
         parser.addini(option.ini, f"default of {option.flag}", default=None)
+
+
+@pytest.hookimpl(trylast=True)  # once initial conftest files have added their options
+def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> None:
+    """Refuse options that begin as those of freezebench and are none, with the nearest one that there is.
+
+    Raises:
+        pytest.UsageError: If there is one.
+    """
+    if not any(argument.startswith(_PREFIX) for argument in args):
+        return
+    _, unknown = parser.parse_known_and_unknown_args(args)
+    for argument in unknown:
+        flag = argument.partition("=")[0]
+        if flag.startswith(_PREFIX):
+            # The beginning that all have in common would make any two of them near.
+            names = [option.flag.removeprefix(_PREFIX) for option in OPTIONS]
+            near = difflib.get_close_matches(flag.removeprefix(_PREFIX), names, n=1)
+            hint = f"Did you mean {_PREFIX}{near[0]}?" if near else "pytest --help lists those that there are."
+            raise pytest.UsageError(f"there is no option {flag}. {hint}")
 
 
 @installed_modules_first()

@@ -8,7 +8,7 @@ from freezebench.import_path import installed_modules_first
 from freezebench.pytest_plugin.items import planned_tests
 from freezebench.pytest_plugin.options import find_session, store_warning, usage_errors
 from freezebench.pytest_plugin.reporting import report_folder
-from freezebench.pytest_plugin.terminal import fitted, terminal_width
+from freezebench.pytest_plugin.terminal import fitted, more_flag, terminal_width
 from freezebench.pytest_plugin.tracking import tracker_lines
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     is_plan = session.options.session_settings.plan
     lines: list[str] = []
     if len(specs) > 1 and not is_plan and config.option.verbose <= 0:
-        lines += _overview(specs)
+        lines += _overview(specs, more_flag(config.option.verbose))
     else:
         for settings, own in specs.items():
             lines += _settings_plan(session, settings, list(dict.fromkeys(own)))
@@ -79,14 +79,14 @@ def _devices(session: FreezeSession, specs: Iterable[Settings]) -> list[str]:
     return [devices_line(models, cluster)]
 
 
-def _overview(specs: Mapping[Settings, Sequence[str]]) -> list[str]:
+def _overview(specs: Mapping[Settings, Sequence[str]], more: str) -> list[str]:
     """Return one line per experiment of a session that has several, at most a few."""
     from freezebench.report.plan import experiment_line
 
     # Tests that differ in their limits alone have the same line.
     lines = list(dict.fromkeys(experiment_line(settings, set(own)) for settings, own in specs.items()))
     num_more = len(lines) - _MOST_LINES
-    return lines[:_MOST_LINES] + ([f"freezebench: and {num_more} more (-v shows all)"] if num_more > 0 else [])
+    return lines[:_MOST_LINES] + ([f"freezebench: and {num_more} more ({more} shows all)"] if num_more > 0 else [])
 
 
 def _settings_plan(session: FreezeSession, settings: Settings, specs: Sequence[str]) -> list[str]:

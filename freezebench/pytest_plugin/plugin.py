@@ -6,6 +6,7 @@ from freezebench.pytest_plugin.fixtures import FreezeRun, freeze_run, freeze_spe
 from freezebench.pytest_plugin.options import (
     pytest_addoption,
     pytest_configure,
+    pytest_load_initial_conftests,
     pytest_testnodedown,
     pytest_unconfigure,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "pytest_generate_configurations",
     "pytest_generate_tests",
     "pytest_itemcollected",
+    "pytest_load_initial_conftests",
     "pytest_report_collectionfinish",
     "pytest_runtestloop",
     "pytest_sessionfinish",

@@ -35,6 +35,11 @@ _MARKUP: dict[str, dict[str, bool]] = {
 }
 
 
+def more_flag(verbosity: int) -> str:
+    """Return the option that, added to a command, is ``-v`` all in all; each ``-q``, as of ``addopts``, undoes a v."""
+    return f"-{'v' * max(1 - verbosity, 1)}"
+
+
 def terminal_width() -> int:
     """Return how many columns lines may take: those of the terminal or of ``COLUMNS``, else 100."""
     return max(_SMALLEST_WIDTH, shutil.get_terminal_size((_USUAL_WIDTH, 24)).columns)
@@ -76,7 +81,7 @@ class Terminal:
         self.is_shown = self._reporter is not None
         verbosity = getattr(config.option, "verbose", 0)  # an option of the reporter
         self.is_quiet = verbosity < 0
-        self._is_verbose = verbosity > 0
+        self._verbosity, self._is_verbose = verbosity, verbosity > 0
         self._keeps_line, self._num_shown = False, 0
 
     @property
@@ -183,7 +188,7 @@ class Terminal:
             self._reporter.ensure_newline()
             # pytest's bar needs a blank and a sign at either end.
             self._reporter.section(title_line(summary, width - 4), sep="=")
-            self.write(summary_lines(summary, width, verbose=self._is_verbose))
+            self.write(summary_lines(summary, width, verbose=self._is_verbose, more=more_flag(self._verbosity)))
 
     def overview(self, overview: Overview) -> None:
         """Write several experiments at a glance."""

@@ -40,8 +40,7 @@ _LABELS: dict[str, Style] = {
     "Warning": "unsure",
     "Undertrained": "unsure",
 }
-_MORE = "For further notes and the time of every phase, use -v or the page of --freeze-report=DIR."
-_MORE_TRACEBACKS = "For further notes and the last lines of invalid runs, use -v or the page of --freeze-report=DIR."
+_MORE = "For further notes and {what}, use {flag} or the page of --freeze-report=DIR."
 
 
 def title_line(summary: Summary, width: int) -> str:
@@ -79,13 +78,14 @@ def closing_lines(
     return lines
 
 
-def summary_lines(summary: Summary, width: int, *, verbose: bool = False) -> list[Line]:
+def summary_lines(summary: Summary, width: int, *, verbose: bool = False, more: str = "-v") -> list[Line]:
     """Return the whole summary in lines of at most ``width`` columns, each made of texts with their styles.
 
     Args:
         summary: The summary.
         width: Columns of the terminal.
         verbose: Whether the tables of times and memory, the notes and the ends of logs are shown as well.
+        more: The option that would show these.
     """
     headline, *rest = summary.answer_lines
     lines: list[Line] = [((line, _HEADLINES[summary.answer.outcome]),) for line in wrap(headline, width)]
@@ -113,8 +113,9 @@ def summary_lines(summary: Summary, width: int, *, verbose: bool = False) -> lis
     lines.append(())
     # The page has the sentences on smaller gaps between measured and counted speed-ups.
     notes = [note for note in summary.notes if note not in summary.gaps[1:]]
-    more = [_MORE_TRACEBACKS] if summary.tracebacks else [_MORE] if tables or notes else []
-    for sentence in (f"Setting: {summary.title}.", *summary.lines, *(notes if verbose else more)):
+    what = "the last lines of invalid runs" if summary.tracebacks else "the time of every phase"
+    hints = [_MORE.format(what=what, flag=more)] if summary.tracebacks or tables or notes else []
+    for sentence in (f"Setting: {summary.title}.", *summary.lines, *(notes if verbose else hints)):
         lines += _sentence(sentence, width)
     for traceback in summary.tracebacks if verbose else ():
         lines += _sentence(traceback.title, width)

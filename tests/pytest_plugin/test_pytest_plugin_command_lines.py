@@ -111,3 +111,25 @@ def test_a_complaint_fails_a_session_without_a_terminal(
     assert not result.errlines
     assert "no candidate has a conclusive verdict" in (session.path / "j.xml").read_text(encoding="utf-8")
     assert (session.path / "out" / "index.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--freeze-epoch=2"], "ERROR: there is no option --freeze-epoch. Did you mean --freeze-epochs?"),
+        (["--freeze-gpus", "2"], "ERROR: there is no option --freeze-gpus. pytest --help lists those that there are."),
+    ],
+)
+def test_an_option_that_does_not_exist(pytester: pytest.Pytester, arguments: list[str], message: str) -> None:
+    """Whether freezebench is installed is then no question."""
+    pytester.makepyfile(PLAIN)
+    result = pytester.runpytest_inprocess(*arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([message])
+
+
+def test_an_option_of_a_conftest_is_no_mistake(pytester: pytest.Pytester) -> None:
+    """Others may add options that begin so."""
+    pytester.makeconftest("def pytest_addoption(parser): parser.addoption('--freeze-oven')")
+    pytester.makepyfile(PLAIN)
+    pytester.runpytest_inprocess("--freeze-oven=180").assert_outcomes(passed=1)

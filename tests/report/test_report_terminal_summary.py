@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments import broken_experiment, experiment, varied_summary
+from freezebench.pytest_plugin.terminal import more_flag
 from freezebench.report.overview.overview import overview
 from freezebench.report.terminal_summary import closing_lines, summary_lines, title_line
 from freezebench.report.terminal_table import plain_text
@@ -75,7 +76,10 @@ def test_notes_and_times_need_verbosity() -> None:
     summary = experiment().summary
     short, long = (plain_text(summary_lines(summary, 140, verbose=verbose)) for verbose in (False, True))
     assert "\nFor further notes and the time of every phase, use -v or the page of --freeze-report=DIR." in short
-    assert "Use -v" not in long
+    assert "use -v" not in long
+    quiet = plain_text(summary_lines(summary, 140, more=more_flag(-1)))
+    assert "\nFor further notes and the time of every phase, use -vv or the page of --freeze-report=DIR." in quiet
+    assert [more_flag(verbosity) for verbosity in (1, 0, -2)] == ["-v", "-v", "-vvv"]
     assert "optimizer" in long
     assert "optimizer" not in short
     text = plain_text(summary_lines(varied_summary(on_gpu=False), 140, verbose=True))
