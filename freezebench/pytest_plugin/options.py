@@ -76,7 +76,7 @@ def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> Non
             # The beginning that all have in common would make any two of them near.
             names = [option.flag.removeprefix(_PREFIX) for option in OPTIONS]
             near = difflib.get_close_matches(flag.removeprefix(_PREFIX), names, n=1)
-            hint = f"Did you mean {_PREFIX}{near[0]}?" if near else "pytest --help lists those that there are."
+            hint = f"Did you mean {_PREFIX}{near[0]}?" if near else "Choose one that pytest --help lists."
             raise pytest.UsageError(f"there is no option {flag}. {hint}")
 
 

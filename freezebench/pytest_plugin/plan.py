@@ -109,7 +109,7 @@ def _settings_plan(session: FreezeSession, settings: Settings, specs: Sequence[s
         lines += filter(None, [order_line(settings.model, stored, facts)])
     is_plan = session.options.session_settings.plan
     lines += judging_lines(settings, facts, with_usual=is_plan)
-    lines += filter(None, [resolution_line(settings, facts)])
+    lines.append(resolution_line(settings, facts))
     lines += limit_lines(settings, facts, specs, with_usual=is_plan)
     with usage_errors():
         return lines + _durations(session, settings, specs)

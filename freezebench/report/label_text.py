@@ -27,7 +27,8 @@ def label_sentences(facts: DataFacts, metric: Metric) -> list[str]:
         facts: The data set.
         metric: The metric that judges it.
     """
-    return list(filter(None, [balance_sentence(facts, metric), too_few_sentence(facts, metric)]))
+    sentences = (balance_sentence, too_few_sentence, few_of_subsets_sentence)
+    return [text for sentence in sentences if (text := sentence(facts, metric)) is not None]
 
 
 def balance_sentence(facts: DataFacts, metric: Metric) -> str | None:
@@ -57,19 +58,26 @@ def balance_sentence(facts: DataFacts, metric: Metric) -> str | None:
 
 
 def too_few_sentence(facts: DataFacts, metric: Metric) -> str | None:
-    """Return that no verdict of a metric is possible on the test split, slices or further test sets; ``None``: all are.
+    """Return that no verdict of a metric is possible on the test split; ``None``: one is, or the runs will show it.
 
-    It follows from the labels alone, by the functions that verdicts use.
+    It follows from the labels alone, by the function that verdicts use.
 
     Args:
         facts: The data set.
         metric: The metric that judges it.
     """
     few = too_few_labels(facts, metric)
-    if few is not None:
-        return (
-            f"No configuration can be shown to be non-inferior by {metric.label}, whatever is trained: too few "
-            f"examples in the test split ({few}). Use a test set that has more of them, or another metric."
-        )
+    if few is None:
+        return None
+    return (
+        f"No configuration can be shown to be non-inferior by {metric.label}, whatever is trained: too few "
+        f"examples in the test split ({few}). Use a test set that has more of them, or another metric."
+    )
+
+
+def few_of_subsets_sentence(facts: DataFacts, metric: Metric) -> str | None:
+    """Return the same of slices and further test sets; ``None`` where all have enough, or the test split has not."""
+    if too_few_labels(facts, metric) is not None:
+        return None
     subsets = [f"{name} ({why})" for name, why in subsets_with_few_labels(facts, metric)]
     return f"Too few examples for a verdict, whatever is trained: {listed(subsets, _MOST_NAMED)}." if subsets else None

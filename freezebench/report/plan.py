@@ -13,6 +13,7 @@ from freezebench.planning.search import max_trials, run_bounds
 from freezebench.planning.tuning import trial_seed
 from freezebench.report.data_text import classes_text, size_text
 from freezebench.report.durations import duration_text
+from freezebench.report.label_text import too_few_sentence
 from freezebench.report.metric_text import metric_of_data
 from freezebench.report.more_evidence import largest_design
 from freezebench.report.strategy_text import names_heading
@@ -20,7 +21,6 @@ from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.entries import split_entries
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import NOT_MEASURED, counted, listed
-from freezebench.verdicts.metric_values import too_few_labels
 from freezebench.verdicts.power import resolvable_margin, resolving_counts
 
 if TYPE_CHECKING:
@@ -102,13 +102,13 @@ def experiment_line(settings: Settings, specs: Collection[str]) -> str:
     )
 
 
-def resolution_line(settings: Settings, facts: DataFacts) -> str | None:
-    """Return the smallest margin that this number of seeds and distinct test sentences resolves; ``None``: none."""
+def resolution_line(settings: Settings, facts: DataFacts) -> str:
+    """Return the smallest margin that this number of seeds and distinct test sentences resolves, or that none is."""
     if settings.looks.max_seeds == 1:
         return "freezebench: one seed gives figures and no verdict; use --freeze-num-seeds=3 or more for verdicts"
     size, metric = size_text(facts, settings.data.group_column), metric_of_data(facts, settings.metric)
-    if too_few_labels(facts, metric) is not None:
-        return None  # no margin, as the sentences on the test set say
+    if (sentence := too_few_sentence(facts, metric)) is not None:
+        return f"freezebench: {sentence}"
     resolved = shown_margins(settings, facts)
     if not resolved:
         return f"freezebench: how small a drop of {metric.label} can be shown with {size} is known after the first runs"

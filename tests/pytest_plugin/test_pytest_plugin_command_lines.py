@@ -117,7 +117,7 @@ def test_a_complaint_fails_a_session_without_a_terminal(
     ("arguments", "message"),
     [
         (["--freeze-epoch=2"], "ERROR: there is no option --freeze-epoch. Did you mean --freeze-epochs?"),
-        (["--freeze-gpus", "2"], "ERROR: there is no option --freeze-gpus. pytest --help lists those that there are."),
+        (["--freeze-gpus", "2"], "ERROR: there is no option --freeze-gpus. Choose one that pytest --help lists."),
     ],
 )
 def test_an_option_that_does_not_exist(pytester: pytest.Pytester, arguments: list[str], message: str) -> None:

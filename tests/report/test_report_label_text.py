@@ -9,7 +9,7 @@ import pytest
 
 import made_up_tasks
 from experiments import settings
-from freezebench.report.label_text import balance_sentence, too_few_sentence
+from freezebench.report.label_text import balance_sentence, few_of_subsets_sentence, too_few_sentence
 from freezebench.report.plan import resolution_line
 from freezebench.scoring.metrics import ACCURACY, METRICS, metric_of
 from freezebench.verdicts.metric_subsets import subsets_with_few_labels
@@ -65,10 +65,8 @@ def test_a_metric_that_cannot_be_judged_has_no_smallest_margin() -> None:
         "test split (4 examples of class account)."
     )
     own = settings(metric="macro-f1")
-    assert resolution_line(own, few) is None
-    known = resolution_line(own, of_classes(40, 100, 260))
-    assert known is not None
-    assert known.endswith("is known after the first runs")
+    assert resolution_line(own, few) == f"freezebench: {sentence}"
+    assert resolution_line(own, of_classes(40, 100, 260)).endswith("is known after the first runs")
     assert too_few_sentence(of_classes(40, 100, 260), METRICS["macro-f1"]) is None
 
 
@@ -95,8 +93,9 @@ def test_subsets_without_a_verdict_are_named() -> None:
     """The test split has enough examples, a further test set has not."""
     data = made_up_tasks.run("sequence-classification", **made_up_tasks.divided("sequence-classification")).data
     assert data is not None
-    assert too_few_sentence(data, ACCURACY) is None
+    assert few_of_subsets_sentence(data, ACCURACY) is None
     few = replace(data, test_sets=(*data.test_sets, made_up_tasks.further_set("sequence-classification", "tiny", 4)))
-    assert too_few_sentence(few, ACCURACY) == (
+    assert too_few_sentence(few, ACCURACY) is None
+    assert few_of_subsets_sentence(few, ACCURACY) == (
         "Too few examples for a verdict, whatever is trained: test set tiny (4, and an interval needs 10)."
     )
