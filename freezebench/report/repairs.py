@@ -164,8 +164,9 @@ def _after_loss(result: ConfigurationResult) -> str | None:
         return _after_no_learning(result, record)
     unfrozen = next(other for other in result.baseline if other.spec.seed == record.spec.seed)
     missing = missing_share(record, unfrozen)
-    rate = _next_rate(result, record, missing=missing)
     longer = _longer(result)
+    # Where an earlier epoch was the best, a head alone did worse at 3 and 10 times its rate.
+    rate = _next_rate(result, record, missing=missing if longer else 0.0)
     if rate is not None and (longer is None or _trains_little(result) or rate < record.spec.protocol.learning_rate):
         change, why = rate_option(result, rate), ""
     elif longer is not None:
