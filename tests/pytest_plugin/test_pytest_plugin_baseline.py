@@ -84,7 +84,7 @@ def test_the_plan_says_that_a_stored_baseline_is_invalid(project: Project, tmp_p
     options = (GRID, "--freeze-lr=2e-7", "--freeze-epochs=1", f"--freeze-store={tmp_path / 'store'}")
     pytester.runpytest_inprocess(*options).assert_outcomes(failed=2)
     planned = pytester.runpytest_inprocess(*options, "--freeze-plan")
-    fault = "freezebench: the unfrozen baseline is invalid, so that nothing further would train: * Try --freeze-lr=*"
+    fault = "freezebench: the unfrozen baseline is invalid, so that nothing further would train: *Try --freeze-epochs=*"
     planned.stdout.fnmatch_lines(["*, all of which earlier sessions finished*", fault])
     assert "--freeze-resume=no would do that" in planned.stdout.str()
     anew = pytester.runpytest_inprocess(*options, "--freeze-plan", "--freeze-resume=no")

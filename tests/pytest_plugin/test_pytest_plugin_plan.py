@@ -69,7 +69,7 @@ def test_durations_come_from_a_report_of_the_same_runs(project: Project) -> None
         [
             "none * s",
             "emb * unknown",
-            "freezebench: 2 runs: training and evaluation take about * s, by the median times of out (2*); 1 run *",
+            "*2 runs: training and evaluation of 1 of them take about * s, by the median times of out (2*); how long *",
         ]
     )
 

@@ -52,7 +52,7 @@ def test_trials_count_against_a_budget(project: Project) -> None:
     first.stdout.fnmatch_lines(["*(3 runs trained); the next run would have been emb seed 41*"])
     second = pytester.runpytest_inprocess(*options)
     second.stdout.fnmatch_lines(
-        ["*none seed 41 rate 0.01: reused*", "*emb seed 41 rate 0.01: test*", "*emb seed 42: *"]
+        ["*none seed 41 rate 0.01: reused*", "*emb seed 41 rate 0.01: validation loss*", "*emb seed 42: *"]
     )
 
 

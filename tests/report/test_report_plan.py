@@ -9,6 +9,7 @@ import pytest
 import made_up_tasks
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
+from freezebench.records.data_facts import DataFacts
 from freezebench.report.durations import ExpectedDurations
 from freezebench.report.plan import (
     data_lines,
@@ -30,6 +31,12 @@ def _settings(**flags: str) -> Settings:
     return resolve([Source(label="{flag}", values=values)], lambda: ("embedded", "x"))
 
 
+def _resolution(settings: Settings, data: DataFacts) -> str:
+    line = resolution_line(settings, data)
+    assert line is not None
+    return line
+
+
 def test_the_plan_names_the_looks() -> None:
     """The first seeds, and the last one that may be trained."""
     lines = "\n".join(settings_lines(_settings(num_seeds="3,5,8")))
@@ -40,16 +47,16 @@ def test_the_plan_names_the_looks() -> None:
 
 def test_the_resolved_margin_is_shown_for_every_look() -> None:
     """About 2.2 points for 3 seeds on 872 sentences, 1.4 for 5 on 1821, as the design computed."""
-    assert "(80 % power): 2.2 points with 3 seeds" in resolution_line(_settings(num_seeds="3"), facts(872))
-    assert "1.4 points with 5 seeds" in resolution_line(_settings(num_seeds="5"), facts(1821))
-    line = resolution_line(_settings(num_seeds="3,5,8"), facts(872))
+    assert "(80 % power): 2.2 points with 3 seeds" in _resolution(_settings(num_seeds="3"), facts(872))
+    assert "1.4 points with 5 seeds" in _resolution(_settings(num_seeds="5"), facts(1821))
+    line = _resolution(_settings(num_seeds="3,5,8"), facts(872))
     assert all(f"points with {count} seeds" in line for count in (3, 5, 8))
-    assert "expect inconclusive verdicts" in resolution_line(_settings(num_seeds="3"), facts(100))
+    assert "expect inconclusive verdicts" in _resolution(_settings(num_seeds="3"), facts(100))
 
 
 def test_repeated_test_sentences_resolve_nothing() -> None:
     """The plan resolves what the distinct sentences do, and names both numbers."""
-    line = resolution_line(_settings(num_seeds="3"), facts(8720, num_distinct=872))
+    line = _resolution(_settings(num_seeds="3"), facts(8720, num_distinct=872))
     assert "margin that 8,720 test sentences (872 distinct) can show (80 % power): 2.2 points with 3 seeds" in line
 
 
@@ -70,15 +77,15 @@ def test_the_table_of_runs_stays_aligned_in_a_narrow_terminal() -> None:
 
 def test_the_plan_says_what_would_resolve_a_smaller_margin() -> None:
     """Numbers are named where they suffice, and none where none does."""
-    line = resolution_line(_settings(num_seeds="3", margin="2"), facts(872))
+    line = _resolution(_settings(num_seeds="3", margin="2"), facts(872))
     assert line.endswith("about 4 seeds (--freeze-num-seeds=4) or 1,400 test sentences would be enough")
-    few = resolution_line(_settings(num_seeds="3", margin="2"), facts(100))
+    few = _resolution(_settings(num_seeds="3", margin="2"), facts(100))
     assert few.endswith(": about 1,300 test sentences would be enough")
-    both = resolution_line(_settings(num_seeds="3", margin="1"), facts(872))
+    both = _resolution(_settings(num_seeds="3", margin="1"), facts(872))
     assert both.endswith(": both more seeds and more test sentences are needed")
-    none = resolution_line(_settings(num_seeds="3", margin="0.1"), facts(872))
+    none = _resolution(_settings(num_seeds="3", margin="0.1"), facts(872))
     assert none.endswith(": it is too small even for 100 seeds with 1,000,000 test sentences")
-    assert "would resolve" not in resolution_line(_settings(num_seeds="3", margin="3"), facts(872))
+    assert "would resolve" not in _resolution(_settings(num_seeds="3", margin="3"), facts(872))
 
 
 def test_devices_that_train_at_the_same_time() -> None:
@@ -137,15 +144,13 @@ def test_a_search_is_one_in_the_line_of_an_experiment_too() -> None:
 
 def test_the_resolution_of_another_metric_is_not_made_up() -> None:
     """The figures of the plan rest on assumptions about accuracies of sentences."""
-    line = resolution_line(_settings(num_seeds="3", metric="mcc"), facts(872))
+    line = _resolution(_settings(num_seeds="3", metric="mcc"), facts(872))
     assert line.endswith(
         "how small a drop of Matthews correlation can be shown with 872 test sentences is known after the first runs"
     )
     tokens = made_up_tasks.run("token-classification").data
     assert tokens is not None
-    assert "a drop of entity F1 can be shown with 300 test sentences" in resolution_line(
-        _settings(num_seeds="3"), tokens
-    )
+    assert "a drop of entity F1 can be shown with 300 test sentences" in _resolution(_settings(num_seeds="3"), tokens)
 
 
 def test_sizes_name_labels_groups_and_further_test_sets() -> None:
