@@ -70,7 +70,7 @@ def test_invalid_runs_of_earlier_sessions_are_named() -> None:
     broken = judge("emb", [made_up.broken("emb")], none[:1], margin_pp=2.0, limit_pp=None)
     (line,) = stored_fault_lines(judge("none", none, none, margin_pp=2.0, limit_pp=None), [valid, broken])
     assert line.startswith("freezebench: emb is invalid, so that it would not train further: seed 42: non-finite loss")
-    assert " Try --freeze-lr=emb:" in line
+    assert " Try --freeze-lr=5e-05,emb:5e-06: " in line
     assert line.endswith(" Runs that were finished are not trained again; --freeze-resume=no would do that")
     constant = [made_up.one_class("none")]
     (line,) = stored_fault_lines(judge("none", constant, constant, margin_pp=2.0, limit_pp=None), [broken])
