@@ -57,6 +57,12 @@ class RecordedClock:
 
 _CLOCK = pytest.StashKey[RecordedClock]()
 _RECORDED = pytest.StashKey["Benchmark"]()
+_FILES = {
+    "benchmark_save": "--benchmark-save",
+    "benchmark_autosave": "--benchmark-autosave",
+    "benchmark_json": "--benchmark-json",
+}
+_UNSAVED = pytest.StashKey[dict[str, tuple[str, str]]]()  # by test: its configuration, and why no file has it
 
 
 def add_clock(item: pytest.Item) -> None:
@@ -92,14 +98,39 @@ def refuse_saving_without_times(config: pytest.Config, devices: Sequence[str]) -
     Raises:
         pytest.UsageError: If such a file is to be written.
     """
-    flags = {"benchmark_save": "--benchmark-save", "benchmark_json": "--benchmark-json"}
-    given = [flag for name, flag in flags.items() if config.getoption(name, None)]
+    given = _requested_files(config)
     if given and devices.count("cpu") > 1:
         raise pytest.UsageError(
             f"{given[0]} saves benchmarks, and with --freeze-devices={','.join(devices)} there are none: runs that "
             "share a processor have no times. Leave --freeze-devices out, or save the outcomes by "
             "--freeze-report=DIR, which a later session takes as --freeze-anchor=DIR."
         )
+
+
+def _requested_files(config: pytest.Config) -> list[str]:
+    """Return the options by which files of pytest-benchmark are requested."""
+    return [flag for name, flag in _FILES.items() if config.getoption(name, None)]
+
+
+def note_unsaved(item: pytest.Item, freeze: str, why: str) -> None:
+    """Note that pytest-benchmark will not save a configuration.
+
+    Args:
+        item: Its test.
+        freeze: Its id.
+        why: The reason as a clause, such as ``its test failed``.
+    """
+    item.config.stash.setdefault(_UNSAVED, {})[item.nodeid] = freeze, why
+
+
+def unsaved_lines(config: pytest.Config) -> list[str]:
+    """Return a warning that names what a requested file of pytest-benchmark lacks; none if it lacks nothing."""
+    given, unsaved = _requested_files(config), config.stash.get(_UNSAVED, {})
+    if not given or not unsaved:
+        return []
+    named = "; ".join(dict.fromkeys(f"{freeze} ({why})" for freeze, why in unsaved.values()))
+    advice = "A later comparison with it lacks the same, so save another run once the cause is removed."
+    return [f"freezebench: warning: what {given[0]} saves lacks {named}. {advice}"]
 
 
 def refuse_missing_file(config: pytest.Config) -> None:
@@ -130,6 +161,7 @@ def record_benchmark(
         result: The configuration's result.
         retried: Broken runs that were trained again, as the test was rerun.
     """
+    item.config.stash.get(_UNSAVED, {}).pop(item.nodeid, None)
     earlier = item.stash.get(_RECORDED, None)
     if earlier is not None:
         earlier.has_error = True  # otherwise pytest-benchmark would save a test that is rerun twice
@@ -153,6 +185,11 @@ def record_benchmark(
         figures["retrained"] = "; ".join(map(retried_run, retried))
     _set_properties(item, {**figures, "standing": standing_word(result).lower(), "message": gate_sentence(result)})
     if result.broken or not seconds:
+        if result.broken:
+            note_unsaved(item, result.freeze, "its runs are invalid")
+        elif result.was_run:
+            why = "no time of its runs was measured on this device; --freeze-resume=no trains them anew"
+            note_unsaved(item, result.freeze, why)
         # pytest-benchmark warns about a fixture that was never used, and a time of zero would be wrong.
         benchmark.disabled = True
         benchmark.has_error = bool(result.broken)

@@ -9,7 +9,7 @@ import pytest
 
 from freezebench.errors import FreezebenchError
 from freezebench.import_path import installed_modules_first
-from freezebench.pytest_plugin.benchmark import FallbackBenchmark, record_benchmark
+from freezebench.pytest_plugin.benchmark import FallbackBenchmark, note_unsaved, record_benchmark
 from freezebench.pytest_plugin.items import case_of, settings_of, spec_of
 from freezebench.pytest_plugin.options import freeze_session
 from freezebench.pytest_plugin.reporting import session_report
@@ -116,6 +116,8 @@ class FreezeRun:
         if self._fails(result):
             # Otherwise pytest-benchmark would save the failed run as the next reference.
             self._benchmark.has_error = True
+            if not result.broken:
+                note_unsaved(self._item, result.freeze, "its test failed")
             pytest.fail(gate_sentence(result) + (_REPEATED if self._repeats else ""), pytrace=False)
         if result.standing == "undecided" and self._policy == "skip":
             pytest.skip(gate_sentence(result))

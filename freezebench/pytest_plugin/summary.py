@@ -10,7 +10,7 @@ import pytest
 
 from freezebench.escaping import terminal_line
 from freezebench.import_path import installed_modules_first
-from freezebench.pytest_plugin.benchmark import retried_run
+from freezebench.pytest_plugin.benchmark import retried_run, unsaved_lines
 from freezebench.pytest_plugin.options import find_session
 from freezebench.pytest_plugin.reporting import session_overview, session_report, summaries
 from freezebench.pytest_plugin.saving import saving_lines
@@ -104,8 +104,9 @@ def _close(config: pytest.Config) -> None:
 
 
 def _warn(config: pytest.Config) -> None:
-    """Write what would fail the session in CI, and at the very end what could not be logged."""
-    Terminal(config).write(((line, "bad"),) for line in fitted([*warning_lines(config), *failure_lines(config)]))
+    """Write what would fail the session in CI, and what could not be saved or logged."""
+    lines = [*warning_lines(config), *unsaved_lines(config), *failure_lines(config)]
+    Terminal(config).write(((line, "bad"),) for line in fitted(lines))
 
 
 def _comparison_lines(session: FreezeSession, width: int) -> list[str]:

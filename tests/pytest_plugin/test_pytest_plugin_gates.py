@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from freezebench.records import contention
+from freezebench.records.run_record import RunRecord
+from freezebench.runs import experiment
 
 Project = Callable[..., pytest.Pytester]
 Reach = Callable[..., list[str]]
@@ -49,6 +53,27 @@ def test_every_verdict_under_every_policy(  # noqa: PLR0917 - fixtures and param
     assert properties["freezebench_standing"] == word.lower()
     if fails or skips:
         result.stdout.fnmatch_lines([f"*{word}: emb*"])
+
+
+def test_what_a_saved_run_lacks_is_named(project: Project, reach: Reach, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Configurations whose test failed, and those without a time; without such an option there is nothing to say."""
+    reach(emb=0.4)
+    pytester = project("max_drop=30")
+    failed = pytester.runpytest_inprocess("--freeze-grid=none,emb", "--benchmark-save=main")
+    failed.assert_outcomes(passed=1, failed=1)
+    failed.stdout.fnmatch_lines(["*warning: what --benchmark-save saves lacks emb (its test failed). A later *"])
+    pytester.runpytest_inprocess("--freeze-grid=none,emb").stdout.no_fnmatch_line("*saves lacks*")
+    with_times = experiment.run
+
+    def without_times(*arguments: Any, **options: Any) -> RunRecord:
+        record = with_times(*arguments, **options)
+        unknown = replace(record.readings["train_s"], value=None, status="not_measured", reason="a test")
+        return replace(record, readings={**record.readings, "train_s": unknown})
+
+    monkeypatch.setattr(experiment, "run", without_times)
+    untimed = pytester.runpytest_inprocess("--freeze-grid=none", "--benchmark-json=b.json", "-Wignore")
+    untimed.assert_outcomes(passed=1)
+    untimed.stdout.fnmatch_lines(["*what --benchmark-json saves lacks none (no time of its runs was measured on*"])
 
 
 def test_the_message_names_every_limit_with_its_observation(project: Project, reach: Reach) -> None:
