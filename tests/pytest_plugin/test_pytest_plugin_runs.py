@@ -130,7 +130,7 @@ def test_undecided_fails_where_that_is_the_policy(project: Project) -> None:
         "--freeze-grid=none,emb+L0", INCONCLUSIVE_FAILS
     )
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["*INCONCLUSIVE: emb+L0 is not shown to be within *, 3 seeds; *if the drop stays at *"])
+    result.stdout.fnmatch_lines(["*INCONCLUSIVE: emb+L0 is not shown to be within *, 3 seeds; *if its drop stays at *"])
 
 
 def test_undecided_is_not_green_in_ci(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
