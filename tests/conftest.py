@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlalchemy  # noqa: F401 - pytester forgets what its sessions import, and this one cannot be imported twice
 from hypothesis import settings
 
 from fake_pip import Pip
