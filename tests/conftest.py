@@ -7,11 +7,12 @@ import importlib.util
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import sqlalchemy  # noqa: F401 - pytester forgets what its sessions import, and this one cannot be imported twice
+from _pytest import pytester as sessions_within
 from hypothesis import settings
 
 from fake_pip import Pip
@@ -73,6 +74,23 @@ def _modules_of_a_test_end_with_it(tmp_path_factory: pytest.TempPathFactory) -> 
     for name in set(sys.modules) - before:
         if str(getattr(sys.modules[name], "__file__", "")).startswith(folder):
             del sys.modules[name]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _installed_packages_are_imported_once() -> Iterator[None]:
+    """Let a session within a session forget the modules of its tests alone; some packages cannot be imported twice."""
+    installed = tuple(sysconfig.get_paths()[name] for name in ("purelib", "platlib"))
+
+    def is_installed(name: str) -> bool:
+        return str(getattr(sys.modules[name], "__file__", "")).startswith(installed)
+
+    class Snapshot(sessions_within.SysModulesSnapshot):
+        def __init__(self, preserve: Callable[[str], bool]) -> None:
+            super().__init__(lambda name: preserve(name) or is_installed(name))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sessions_within, "SysModulesSnapshot", Snapshot)
+        yield
 
 
 @pytest.fixture
