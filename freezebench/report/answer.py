@@ -19,6 +19,7 @@ from freezebench.report.rows import has_fixed, share_of, table_metric
 from freezebench.report.search_text import search_detail
 from freezebench.report.speed_text import contended_share, saving_sentence, speed_text
 from freezebench.report.strategy_text import strategies_text
+from freezebench.report.subsets import lost_elsewhere
 from freezebench.report.verdict_text import nothing_of_its_own
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import NOT_MEASURED, listed, share_text, with_and
@@ -132,7 +133,7 @@ def _safe(row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row],
         headline=f"{_use_text(row.freeze)}: {_joined(claims, row)}.",
         outcome="safe",
         details=(
-            *filter(None, [saving_sentence(row), search_detail(results)]),
+            *filter(None, [lost_elsewhere(result), saving_sentence(row), search_detail(results)]),
             *_limiting(row, results, rows, margin_pp),
             *_shared_error_rate(results),
         ),

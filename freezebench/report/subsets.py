@@ -28,6 +28,8 @@ _CAPTIONS: dict[SubsetKind, str] = {
     "test set": f"Drops on the further test sets. {_SHARED_LEVEL} They hold for new texts of the same kind only.",
 }
 _TITLES: dict[SubsetKind, str] = {"class": "Classes", "slice": "Slices", "test set": "Further test sets"}
+# Those that a user asked for by name.
+_REQUESTED: tuple[SubsetKind, ...] = ("slice", "test set")
 WHY_TEST_SETS = (
     "Fine-tuning all layers can distort what the pretrained model knows of other kinds of texts, and frozen layers may "
     "keep it (Kumar et al. 2022). A further test set shows whether they do, for texts like its own. It does not show "
@@ -80,6 +82,21 @@ def subset_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
         *_sentences("slice", results),
         *_sentences("test set", results),
     ]
+
+
+def lost_elsewhere(result: ConfigurationResult) -> str | None:
+    """Return the slices and further test sets on which a configuration is shown to lose more than the margin.
+
+    One that is recommended for the test set as a whole may do so. ``None``: there are none.
+    """
+    metric = judged_metric([result])
+    lost = [
+        f"{kind} {subset.name} (drop {_drop(subset, metric)})"
+        for kind in _REQUESTED
+        for subset in _subsets_of(result, kind)
+        if _is_past_margin(subset)
+    ]
+    return f"It loses more than the margin on {listed(lost, _MOST_NAMED)}." if lost else None
 
 
 def _subsets_of(result: ConfigurationResult, kind: SubsetKind) -> tuple[SubsetVerdict, ...]:

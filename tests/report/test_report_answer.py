@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import made_up
+import made_up_tasks
 from experiments import judged, partly_fixed_experiment
 from freezebench.report.answer import _beyond_freezing, answer, drop_text
 from freezebench.report.rows import row
@@ -41,6 +42,22 @@ def test_a_safe_configuration_is_named_with_its_drop_and_how_to_use_it() -> None
         "The next deeper one, emb+L0, is inferior (drop 18.8, at least 15.7).",
     )
     assert 'freezebench.freeze(model, "emb")' in found.next_steps[0]
+
+
+def test_what_the_recommended_configuration_loses_elsewhere_comes_first() -> None:
+    """Within the margin on the whole test set, it may lose far more on texts of another kind."""
+    found = judged("emb", 0.9)
+    assert _answer(judged("none", 0.9), found).outcome == "safe"
+    subset = made_up_tasks.subset
+    found = replace(
+        found,
+        slices=(subset("slice", "books", 0.0), subset("slice", "films", 4.0)),
+        test_sets=(subset("test set", "tweets", 12.0),),
+    )
+    assert _answer(judged("none", 0.9), found).details[0] == (
+        "It loses more than the margin on slice films (drop +4.0 [+3.0, +5.0]), test set tweets (drop +12.0 [+11.0, "
+        "+13.0])."
+    )
 
 
 def test_other_rates_of_the_recommended_configuration_are_named() -> None:
