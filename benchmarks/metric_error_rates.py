@@ -87,7 +87,7 @@ def rates(
     for _ in range(replications):
         arms = population.draw(rng, num_seeds, num_examples)
         interval = judged(metric, arms)
-        is_too_few = any(metric.too_few(examples) for arm in arms for examples in arm)
+        is_too_few = metric.too_few([examples for arm in arms for examples in arm]) is not None
         rows.append((interval.upper_pp < 100 * MARGIN, interval.lower_pp > 100 * MARGIN, is_too_few))
     is_low, is_high, is_too_few = np.array(rows).T
     return Rates(

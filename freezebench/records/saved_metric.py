@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from freezebench.errors import RecordError
-from freezebench.records.evaluated import examples_of, outcomes_of_run
+from freezebench.records.evaluated import examples_of, outcomes_of_run, value_of_run
 from freezebench.records.packed import packed, unpacked
 from freezebench.records.scores import pack_scores, unpack_scores
 from freezebench.scoring.metric import Metric, Unit
@@ -50,7 +50,8 @@ def too_few_examples(records: Sequence[RunRecord], metric: Metric) -> str | None
     """Return which test examples of valid runs are too few for an interval of the metric; ``None``: none are."""
     if metric.name == ACCURACY.name:
         return None
-    return next(filter(None, (metric.too_few(examples_of(record)) for record in records)), None)
+    values = (value_of_run(record, metric) for record in records)
+    return metric.too_few([examples_of(record) for record in records], values) if records else None
 
 
 def named_metric(name: str, unit: Unit = "points", *, higher_is_better: bool = True) -> Metric:

@@ -76,6 +76,11 @@ def too_few_misranked(examples: Examples, auroc: float) -> str | None:
     """Return the rarest class if its examples are few for this AUROC.
 
     It rests on those that are ranked below examples of the other class, about ``n (1 - AUROC)`` of ``n``.
+
+    Args:
+        examples: The examples.
+        auroc: Mean over the runs of both arms. Were each run to pass, verdicts would be selected by a low AUROC of the
+            better arm, and so by an observed drop that is too small; the mean says nothing of the drop.
     """
     number, fewest = _rarest_ranked(examples)
     few = fewest * (1 - auroc) < FEWEST_MISRANKED

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -38,7 +38,8 @@ class Metric:
         contributions: Of a mean over examples, the number of each, shape (examples,).
         too_few_labels: Returns why the examples are too few for an interval of this metric by their labels alone, and
             so before anything is trained, as a clause such as ``9 examples of class b``; ``None`` if they are not.
-        too_few_outputs: Returns the same where it depends on what a model returned for them.
+        too_few_outputs: Returns the same where it depends on what models returned for them, by the examples of several
+            runs and the value of each.
         higher_is_better: Whether a higher value is better.
         is_share: Whether it lies between 0 and 1, and its variance between samples shrinks towards both.
         source: Where its definition is from.
@@ -52,7 +53,7 @@ class Metric:
     leave_one_out: Callable[[Examples], Values] | None = None
     contributions: Callable[[Examples], Values] | None = None
     too_few_labels: Callable[[Examples], str | None] = lambda _: None
-    too_few_outputs: Callable[[Examples], str | None] = lambda _: None
+    too_few_outputs: Callable[[Sequence[Examples], Iterable[float]], str | None] = lambda *_: None
     unit: Unit = "points"
     uses: Uses = "predictions"
     higher_is_better: bool = True
@@ -60,13 +61,15 @@ class Metric:
     source: str = ""
     num_classes: int | None = None
 
-    def too_few(self, examples: Examples) -> str | None:
+    def too_few(self, runs: Sequence[Examples], values: Iterable[float] | None = None) -> str | None:
         """Return why evaluated examples are too few for an interval, as a clause; ``None`` if they are not.
 
         Args:
-            examples: The examples, with what a run returned for them.
+            runs: The same examples, each time with what a run returned for them; of a comparison those of both arms.
+            values: The metric of every run, which is not looked at where the labels decide; ``None``: it is computed.
         """
-        return self.too_few_labels(examples) or self.too_few_outputs(examples)
+        values = map(self.value, runs) if values is None else values
+        return self.too_few_labels(runs[0]) or self.too_few_outputs(runs, values)
 
     @property
     def scale(self) -> float:

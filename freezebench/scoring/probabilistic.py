@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,8 @@ from freezebench.scoring.few import too_few_for_calibration, too_few_misranked, 
 from freezebench.scoring.metric import Metric
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from numpy.typing import NDArray
 
     from freezebench.scoring.examples import Examples
@@ -132,12 +135,16 @@ def _eces_without_each(examples: Examples) -> Values:
     return totals / (len(examples) - 1)
 
 
-def _too_few_for_calibration(examples: Examples) -> str | None:
-    """Return how many examples there are, if bins of so few have gaps by chance."""
-    confidences = _probabilities(examples).max(axis=1)
-    gaps, _, bin_of = _gaps(examples)
-    variances = np.bincount(bin_of, confidences * (1 - confidences), len(gaps))
-    return too_few_for_calibration(examples, _ece(examples), np.sqrt(variances) / len(examples))
+def _too_few_for_calibration(runs: Sequence[Examples], values: Iterable[float]) -> str | None:
+    """Return how many examples there are, if bins of so few have gaps by chance that explain some run's."""
+    for examples, ece in zip(runs, values, strict=True):
+        confidences = _probabilities(examples).max(axis=1)
+        gaps, _, bin_of = _gaps(examples)
+        variances = np.bincount(bin_of, confidences * (1 - confidences), len(gaps))
+        few = too_few_for_calibration(examples, ece, np.sqrt(variances) / len(examples))
+        if few is not None:
+            return few
+    return None
 
 
 AUROC = Metric(
@@ -149,7 +156,7 @@ AUROC = Metric(
     uses="scores",
     is_share=True,
     too_few_labels=too_few_ranked,
-    too_few_outputs=lambda examples: too_few_misranked(examples, _auroc(examples)),
+    too_few_outputs=lambda runs, values: too_few_misranked(runs[0], statistics.fmean(values)),
     source="sklearn.metrics.roc_auc_score; of more classes, or several labels, the mean of each against the others",
 )
 LOG_LOSS = Metric(

@@ -14,7 +14,7 @@ from freezebench.records.evaluated import computed_once, examples_of, guessed_ex
 from freezebench.records.run_record import data_of
 from freezebench.scoring.confusion import undefined_is_silent
 from freezebench.scoring.outcomes import outcomes
-from freezebench.verdicts.metric_values import mean_squares_of_metric, text_groups, too_few
+from freezebench.verdicts.metric_values import mean_squares_of_metric, text_groups
 from freezebench.verdicts.subsets import SubsetEvidence, too_few_units
 
 if TYPE_CHECKING:
@@ -34,14 +34,14 @@ class _Scored:
     """A metric of one run on a subset.
 
     Attributes:
+        examples: The examples.
         value: The metric.
         outcomes: The outcome of every example, shape (examples,).
-        too_few: Which examples are too few for an interval; ``None``: none are.
     """
 
+    examples: Examples
     value: float
     outcomes: Values
-    too_few: str | None
 
 
 def slice_evidence(baseline: Sequence[RunRecord], records: Sequence[RunRecord], metric: Metric) -> list[SubsetEvidence]:
@@ -114,7 +114,8 @@ def _evidence(
     few = too_few_units(own.shape[1], groups)
     squares = None
     if few is None:
-        few = next((scored.too_few for arm in arms for scored in arm if scored.too_few), None)
+        runs = [*arms[0], *arms[1]]
+        few = metric.too_few([scored.examples for scored in runs], (scored.value for scored in runs))
         squares = mean_squares_of_metric(unfrozen, own, groups, metric=metric)
     return SubsetEvidence(
         name=name,
@@ -136,21 +137,20 @@ def _mean(arm: Sequence[_Scored]) -> float | None:
 def _on_test_set(record: RunRecord, metric: Metric, test_set: str) -> _Scored:
     """Return the metric of a run on a further test set."""
     return _Scored(
+        examples=examples_of(record, test_set),
         value=value_of_run(record, metric, test_set),
         outcomes=outcomes_of_run(record, metric, test_set),
-        too_few=too_few([record], metric, test_set),
     )
 
 
 def _scored(metric: Metric, examples: Examples) -> _Scored:
     """Return a metric of some examples; it has no value where a user's function fails, as with one class alone."""
-    few = metric.too_few(examples)
     try:
         with undefined_is_silent():
             value = metric.value(examples)
-            return _Scored(value=value, outcomes=outcomes(metric, examples, value), too_few=few)
+            return _Scored(examples=examples, value=value, outcomes=outcomes(metric, examples, value))
     except SettingsError:
-        return _Scored(value=math.nan, outcomes=np.full(len(examples), math.nan), too_few=few)
+        return _Scored(examples=examples, value=math.nan, outcomes=np.full(len(examples), math.nan))
 
 
 def _on_slice(record: RunRecord, metric: Metric, number: int, is_in: NDArray[np.bool_]) -> _Scored:

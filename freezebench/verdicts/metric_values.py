@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freezebench.records.evaluated import computed_once, examples_of, guessed_examples, outcomes_of_run, value_of_run
+from freezebench.records.evaluated import examples_of, guessed_examples, outcomes_of_run, value_of_run
 from freezebench.verdicts.mean_squares import mean_squares_of_arms
 
 if TYPE_CHECKING:
@@ -62,13 +62,8 @@ def too_few(records: Sequence[RunRecord], metric: Metric, test_set: str = "") ->
     Raises:
         RecordError: If a run has not recorded what the metric needs.
     """
-    return next(filter(None, (_too_few(record, metric, test_set) for record in records)), None)
-
-
-def _too_few(record: RunRecord, metric: Metric, test_set: str) -> str | None:
-    """Return which examples of a run are too few, which is computed once: it may take as long as the metric."""
-    key = ("too few", metric.name, test_set)
-    return computed_once(record, key, lambda: metric.too_few(examples_of(record, test_set)))
+    values = (value_of_run(record, metric, test_set) for record in records)
+    return metric.too_few([examples_of(record, test_set) for record in records], values) if records else None
 
 
 def too_few_labels(data: DataFacts, metric: Metric, test_set: str = "") -> str | None:

@@ -38,21 +38,21 @@ def test_few_examples_of_the_rarer_class_are_named() -> None:
     """At a share of 3 % of 300 examples no metric of both classes is judged, and at 3 % of 2,000 each is."""
     few, enough = of_classes(291, 9), of_classes(1940, 60)
     for metric in (MACRO_F1, BALANCED_ACCURACY, F1, MCC):
-        assert (metric.too_few(few), metric.too_few(enough)) == ("9 examples of class b", None)
-    assert ACCURACY.too_few(few) is None
+        assert (metric.too_few([few]), metric.too_few([enough])) == ("9 examples of class b", None)
+    assert ACCURACY.too_few([few]) is None
 
 
 def test_many_rare_classes_are_enough_together() -> None:
     """Their mean rests on all of them; one rare class of several has a weight of its own."""
-    assert MACRO_F1.too_few(of_classes(*[15] * 8)) is None
-    assert MACRO_F1.too_few(of_classes(170, 124, 6)) == "6 examples of class c"
-    assert MACRO_F1.too_few(of_classes(165, 90, 45)) is None
-    assert MCC.too_few(of_classes(170, 124, 6)) is None
+    assert MACRO_F1.too_few([of_classes(*[15] * 8)]) is None
+    assert MACRO_F1.too_few([of_classes(170, 124, 6)]) == "6 examples of class c"
+    assert MACRO_F1.too_few([of_classes(165, 90, 45)]) is None
+    assert MCC.too_few([of_classes(170, 124, 6)]) is None
 
 
 def test_a_class_without_examples_says_nothing_of_the_others() -> None:
     """It has the same F1, zero, in both arms."""
-    assert MACRO_F1.too_few(of_classes(100, 100, 0)) is None
+    assert MACRO_F1.too_few([of_classes(100, 100, 0)]) is None
 
 
 @pytest.mark.parametrize("metric", [MACRO_F1, BALANCED_ACCURACY, F1, MCC, AUROC], ids=lambda metric: metric.name)
@@ -61,21 +61,21 @@ def test_examples_of_one_text_or_group_count_once(metric: Metric) -> None:
     examples = of_classes(300, 60)
     alone = np.arange(300)
     in_two, in_thirty = (np.concatenate([alone, 300 + np.arange(60) // size]) for size in (30, 2))
-    assert metric.too_few(replace(examples, units=in_two)) == "60 examples of class b in 2 texts or groups"
-    assert metric.too_few(replace(examples, units=in_thirty)) is None
+    assert metric.too_few([replace(examples, units=in_two)]) == "60 examples of class b in 2 texts or groups"
+    assert metric.too_few([replace(examples, units=in_thirty)]) is None
     of_one = np.concatenate([alone, np.full(60, 300)])
-    assert metric.too_few(replace(examples, units=of_one)) == "60 examples of class b in 1 text or group"
+    assert metric.too_few([replace(examples, units=of_one)]) == "60 examples of class b in 1 text or group"
 
 
 def test_numbers_labels_and_entities_of_one_group_count_once() -> None:
     """A document with many of them is one observation of other documents."""
     numbers = np.arange(60.0)
     pairs = Examples(task="regression", labels=numbers, predictions=numbers, scores=None, label_names=("stars",))
-    assert PEARSON.too_few(replace(pairs, units=np.arange(60) // 2)) is None
-    assert PEARSON.too_few(replace(pairs, units=np.arange(60) // 3)) == "60 examples in 20 texts or groups"
+    assert PEARSON.too_few([replace(pairs, units=np.arange(60) // 2)]) is None
+    assert PEARSON.too_few([replace(pairs, units=np.arange(60) // 3)]) == "60 examples in 20 texts or groups"
     labels = np.repeat([[1, 1], [0, 0]], [10, 90], axis=0)
     several = Examples(task="multi-label", labels=labels, predictions=labels, scores=None, label_names=("a", "b"))
-    assert MICRO_F1.too_few(several) == "10 examples with any of the labels"
+    assert MICRO_F1.too_few([several]) == "10 examples with any of the labels"
     words = np.tile([0, 1, 2], 60)
     sentences = Examples(
         task="token-classification",
@@ -85,15 +85,15 @@ def test_numbers_labels_and_entities_of_one_group_count_once() -> None:
         label_names=("O", "B-PER", "I-PER"),
         lengths=np.full(60, 3),
     )
-    assert ENTITY_F1.too_few(replace(sentences, units=np.arange(60) // 4)) is None
-    few = ENTITY_F1.too_few(replace(sentences, units=np.arange(60) // 10))
+    assert ENTITY_F1.too_few([replace(sentences, units=np.arange(60) // 4)]) is None
+    few = ENTITY_F1.too_few([replace(sentences, units=np.arange(60) // 10)])
     assert few == "60 entities in 60 sentences in 6 texts or groups"
 
 
 def test_auroc_near_one_needs_more_examples() -> None:
     """The fewer are misranked, the fewer the metric rests on."""
-    assert AUROC.too_few(of_classes(100, 100)) is None
-    assert AUROC.too_few(of_classes(100, 6)) == "6 examples of class b"
+    assert AUROC.too_few([of_classes(100, 100)]) is None
+    assert AUROC.too_few([of_classes(100, 6)]) == "6 examples of class b"
     perfect = of_classes(500, 500)
     ranked = np.stack([np.zeros(1000), np.where(perfect.labels == 1, 1, -1)], axis=1).astype(np.float32)
     certain = Examples(
@@ -103,20 +103,32 @@ def test_auroc_near_one_needs_more_examples() -> None:
         scores=ranked,
         label_names=perfect.label_names,
     )
-    assert AUROC.too_few(certain) == "500 examples of class a for an AUROC of 1.000"
+    assert AUROC.too_few([certain]) == "500 examples of class a for an AUROC of 1.000"
+
+
+def test_auroc_counts_in_the_mean_of_both_arms() -> None:
+    """Of 20 examples, 2 are misranked at 0.9. A rule for every run would select low values of the better arm."""
+    runs = [of_classes(100, 20)] * 2
+    assert AUROC.too_few(runs, [0.98, 0.82]) is None
+    assert AUROC.too_few(runs, [0.99, 0.82]) == "20 examples of class b for an AUROC of 0.905"
+
+
+def test_the_labels_decide_before_any_value_is_computed() -> None:
+    """A metric may take long, or have no value."""
+    assert AUROC.too_few([of_classes(100, 0)], (pytest.fail("it is computed") for _ in range(1))) is not None
 
 
 def test_one_class_has_no_auroc() -> None:
     """There is nothing to rank it against."""
-    assert AUROC.too_few(of_classes(100, 0)) == "100 examples of one class"
+    assert AUROC.too_few([of_classes(100, 0)]) == "100 examples of one class"
 
 
 def test_a_calibration_error_near_that_of_chance_is_not_judged() -> None:
     """Bins of few examples have gaps in a calibrated model, too, which would hide how much a candidate's grew."""
     calibrated, confident = of_classes(1000, 1000), of_classes(1000, 1000, confidence=0.95)
     assert ECE.value(confident) == pytest.approx(0.2, abs=0.001)
-    assert ECE.too_few(confident) is None
-    assert ECE.too_few(calibrated) == "2,000 examples for a calibration error of 0.0 points, where 0.8 come by chance"
+    assert ECE.too_few([confident]) is None
+    assert ECE.too_few([calibrated]) == "2,000 examples for a calibration error of 0.0 points, where 0.8 come by chance"
 
 
 def test_several_labels() -> None:
@@ -131,13 +143,13 @@ def test_several_labels() -> None:
         scores=rng.normal(size=(300, 2)).astype(np.float32),
         label_names=("rare", "usual"),
     )
-    assert MACRO_F1.too_few(examples) == "9 examples of label rare"
-    assert MICRO_F1.too_few(examples) is None
-    assert AUROC.too_few(examples) == "9 examples of label rare"
+    assert MACRO_F1.too_few([examples]) == "9 examples of label rare"
+    assert MICRO_F1.too_few([examples]) is None
+    assert AUROC.too_few([examples]) == "9 examples of label rare"
     only = Examples(
         task="multi-label", labels=labels[:, :1], predictions=labels[:, :1], scores=None, label_names=("x",)
     )
-    assert MICRO_F1.too_few(only) == "9 examples with any of the labels"
+    assert MICRO_F1.too_few([only]) == "9 examples with any of the labels"
 
 
 def test_numbers_and_entities() -> None:
@@ -145,7 +157,7 @@ def test_numbers_and_entities() -> None:
     pairs = Examples(
         task="regression", labels=np.arange(29.0), predictions=np.arange(29.0), scores=None, label_names=("rating",)
     )
-    assert PEARSON.too_few(pairs) == "29 examples"
+    assert PEARSON.too_few([pairs]) == "29 examples"
     words = np.tile([0, 1, 2], 20)
     for names in (("O", "B-PER", "I-PER"), ("O", "B-PER", "I-PER", "B-LOC")):
         sentences = Examples(
@@ -156,7 +168,7 @@ def test_numbers_and_entities() -> None:
             label_names=names,
             lengths=np.full(20, 3),
         )
-        assert ENTITY_F1.too_few(sentences) == "20 entities"
+        assert ENTITY_F1.too_few([sentences]) == "20 entities"
         often = Examples(
             task="token-classification",
             labels=np.tile(words, 2),
@@ -165,7 +177,7 @@ def test_numbers_and_entities() -> None:
             label_names=names,
             lengths=np.full(40, 3),
         )
-        assert ENTITY_F1.too_few(often) is None
+        assert ENTITY_F1.too_few([often]) is None
 
 
 def test_a_metric_of_a_user_may_rest_on_the_rarest_class() -> None:
