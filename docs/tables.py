@@ -28,7 +28,7 @@ from docs.messages.tables import BREAK, messages_table
 from docs.messages.tables import TABLES as MESSAGES
 from docs.option_groups import option_groups, option_sections
 from docs.schemas.tables import keys_table, sections
-from freezebench.meters.metrics import METRICS
+from freezebench.meters.metrics import COST_METRICS
 from freezebench.specs.presets import PRESETS
 from freezebench.specs.strategies import STRATEGIES, strategy_class
 
@@ -63,7 +63,7 @@ def _spaced(numbers: PerSpec) -> str:
 def metrics_table() -> str:
     """Return every metric with its unit, and how several figures become one."""
     rows = []
-    for metric in METRICS.values():
+    for metric in COST_METRICS.values():
         better = f"{metric.better} is better" if metric.better else "neither direction is better"
         combined = f"{better}; seeds: {metric.over_seeds}; epochs: {metric.over_windows}"
         note = f". {metric.footnote}" if metric.footnote else ""

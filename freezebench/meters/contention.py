@@ -20,7 +20,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from freezebench.meters.metrics import METRICS
+from freezebench.meters.metrics import COST_METRICS
 from freezebench.meters.processors import (
     WAITS_SOURCE,
     Counted,
@@ -226,4 +226,4 @@ def _try(read: Callable[[], _T]) -> _T | str:
 
 
 def _absent(name: str, source: str, reason: str) -> Reading:
-    return Reading.not_measured(METRICS[name].unit, source, reason)
+    return Reading.not_measured(COST_METRICS[name].unit, source, reason)

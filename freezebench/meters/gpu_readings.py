@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from freezebench.meters import integrate
-from freezebench.meters.metrics import METRICS
+from freezebench.meters.metrics import COST_METRICS
 from freezebench.meters.nvml import POWER_SOURCES, Failure, MemoryUse, PowerSource
 from freezebench.records.reading import Reading
 
@@ -34,7 +34,7 @@ _NAMES = (
     "peak_device_used_bytes",
     "start_temperature_c",
 )
-UNITS = {name: METRICS[name].unit for name in _NAMES}
+UNITS = {name: COST_METRICS[name].unit for name in _NAMES}
 MIG_REASON = "MIG: NVML counts the power and energy of the whole GPU, not of an instance"
 
 _AT_EDGE_S = 0.02  # a sample this close to an edge reports the sensor's state at the edge

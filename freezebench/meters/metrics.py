@@ -15,7 +15,7 @@ OverWindows = Literal["sum", "largest", "first", "mean"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Metric:
+class CostMetric:
     """One figure of a run.
 
     Attributes:
@@ -44,16 +44,16 @@ class Metric:
 
 def _time(
     name: str, label: str, footnote: str, *, over_windows: OverWindows = "sum", needs_quiet: bool = False
-) -> Metric:
+) -> CostMetric:
     """Return a metric in seconds: the median over seeds, since a shared machine may disturb one of the runs."""
-    return Metric(
+    return CostMetric(
         name=name, unit="s", label=label, over_windows=over_windows, footnote=footnote, needs_quiet=needs_quiet
     )
 
 
-def _peak(name: str, label: str, footnote: str) -> Metric:
+def _peak(name: str, label: str, footnote: str) -> CostMetric:
     """Return a metric in bytes: the largest over seeds, since every run has to fit into memory."""
-    return Metric(name=name, unit="B", label=label, over_seeds="largest", over_windows="largest", footnote=footnote)
+    return CostMetric(name=name, unit="B", label=label, over_seeds="largest", over_windows="largest", footnote=footnote)
 
 
 # Times of a run, measured by the training loop with the device synchronized.
@@ -82,7 +82,7 @@ _TIMES = (
         over_windows="mean",
         needs_quiet=True,
     ),
-    Metric(
+    CostMetric(
         name="samples_per_s",
         unit="1/s",
         label="samples per second",
@@ -90,10 +90,10 @@ _TIMES = (
         over_windows="mean",
         needs_quiet=True,
     ),
-    Metric(
+    CostMetric(
         name="steps_per_s", unit="1/s", label="steps per second", better="higher", over_windows="mean", needs_quiet=True
     ),
-    Metric(
+    CostMetric(
         name="step_flop",
         unit="FLOP",
         label="operations per step",
@@ -103,14 +103,16 @@ _TIMES = (
 )
 # Energy and power, by the meters. NVML and RAPL count whole devices, so that the footnotes say what is included.
 _ENERGIES = (
-    Metric(name="energy_j", unit="J", label="GPU energy", footnote="Of the whole board, whichever process used it."),
-    Metric(
+    CostMetric(
+        name="energy_j", unit="J", label="GPU energy", footnote="Of the whole board, whichever process used it."
+    ),
+    CostMetric(
         name="energy_integrated_j",
         unit="J",
         label="GPU energy by power samples",
         footnote="Integral of the sampled power, a check of the energy counter.",
     ),
-    Metric(
+    CostMetric(
         name="cpu_energy_j",
         unit="J",
         label="CPU package energy",
@@ -118,7 +120,7 @@ _ENERGIES = (
         needs_quiet=True,
         of_machine=True,
     ),
-    Metric(
+    CostMetric(
         name="dram_energy_j",
         unit="J",
         label="main memory energy",
@@ -126,9 +128,9 @@ _ENERGIES = (
         needs_quiet=True,
         of_machine=True,
     ),
-    Metric(name="mean_power_w", unit="W", label="mean GPU power", over_windows="mean"),
-    Metric(name="peak_power_w", unit="W", label="GPU power peak", over_seeds="largest", over_windows="largest"),
-    Metric(
+    CostMetric(name="mean_power_w", unit="W", label="mean GPU power", over_windows="mean"),
+    CostMetric(name="peak_power_w", unit="W", label="GPU power peak", over_seeds="largest", over_windows="largest"),
+    CostMetric(
         name="start_temperature_c",
         unit="degC",
         label="GPU temperature at the start",
@@ -143,7 +145,7 @@ _MEMORY = (
     _peak("peak_reserved_bytes", "reserved GPU memory peak", "Of torch's allocator, its unused blocks included."),
     _peak("peak_device_used_bytes", "device-wide GPU memory peak", "Of all processes on the device, by samples."),
     _peak("peak_rss_bytes", "process memory peak", "Resident memory of the process that trains, libraries included."),
-    Metric(
+    CostMetric(
         name="start_rss_bytes",
         unit="B",
         label="process memory at the start",
@@ -167,7 +169,7 @@ _MEMORY = (
 
 # Whether other work on the machine disturbed the training, which decides whether its times count.
 _CONTENTION = (
-    Metric(
+    CostMetric(
         name="contended_share",
         unit="1",
         label="share of time waiting for a processor",
@@ -182,13 +184,13 @@ _CONTENTION = (
     _time("cpu_throttled_s", "time of throttling by a quota", "Of the process's control groups, over processors."),
 )
 
-METRICS: dict[str, Metric] = {metric.name: metric for metric in (*_TIMES, *_ENERGIES, *_MEMORY, *_CONTENTION)}
+COST_METRICS: dict[str, CostMetric] = {metric.name: metric for metric in (*_TIMES, *_ENERGIES, *_MEMORY, *_CONTENTION)}
 
 
-def metric_of(reading_name: str) -> Metric:
+def metric_of(reading_name: str) -> CostMetric:
     """Return the metric of a reading; with several GPUs a reading's name may end with its device: ``energy_j[GPU-…]``.
 
     Raises:
         KeyError: If the metric is not registered.
     """
-    return METRICS[reading_name.partition("[")[0]]
+    return COST_METRICS[reading_name.partition("[")[0]]

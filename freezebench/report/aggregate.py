@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
-from freezebench.meters.metrics import METRICS
+from freezebench.meters.metrics import COST_METRICS
 from freezebench.records.run_record import values_of
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ def aggregate(records: Sequence[RunRecord], metric: str) -> float | None:
     A metric that other work on the processors falsifies is taken from the undisturbed runs alone, if there are any.
     """
     quiet = [record for record in records if not record.is_contended]
-    counted = quiet if quiet and METRICS[metric].needs_quiet else records
+    counted = quiet if quiet and COST_METRICS[metric].needs_quiet else records
     values = values_of(counted, metric)
-    return _OVER_SEEDS[METRICS[metric].over_seeds](values) if values and len(values) == len(counted) else None
+    return _OVER_SEEDS[COST_METRICS[metric].over_seeds](values) if values and len(values) == len(counted) else None
 
 
 def saving(value: float | None, baseline: float | None) -> float | None:

@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from freezebench.meters.metrics import METRICS
+from freezebench.meters.metrics import COST_METRICS
 from freezebench.report.class_columns import CLASS_COLUMNS, RECALLS, class_words, is_classification, same_as_metric
 from freezebench.report.column import Column, percent_number, points_text
 from freezebench.report.cost_columns import COST_COLUMNS
@@ -41,8 +41,8 @@ def heading_words(rows: Sequence[Row], results: Sequence[ConfigurationResult], m
     is_gpu = rows[0].memory_metric == "peak_allocated_bytes"
     return {
         "names": names_heading(row.freeze for row in rows),
-        "memory": METRICS[rows[0].memory_metric].label,
-        "energy": METRICS[rows[0].energy_metric].label,
+        "memory": COST_METRICS[rows[0].memory_metric].label,
+        "energy": COST_METRICS[rows[0].energy_metric].label,
         "device": "GPU" if is_gpu else "process",
         "meter": "GPU" if is_gpu else "CPU",
         "level": level_percent(alpha),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezebench.meters.metrics import METRICS
+from freezebench.meters.metrics import COST_METRICS
 from freezebench.report.aggregate import aggregate
 from freezebench.report.column import Column, Scale, energy_scale, memory_scale, percent_number, time_scale, times_text
 from freezebench.report.contention import contended_text
@@ -28,7 +28,7 @@ def metric_column(
     rank: int = 0,
 ) -> Column[Row]:
     """Return the column of a metric that the runs record; the registry of metrics has its other properties."""
-    metric = METRICS[name]
+    metric = COST_METRICS[name]
     return Column(
         name=name,
         heading=metric.label,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Metric:
+class NotebookMetric:
     """A metric of one run.
 
     Attributes:
@@ -61,50 +61,56 @@ def _millions(record: RunRecord) -> float | None:
     return None if record.num_trainable_params is None else record.num_trainable_params / 1e6
 
 
-def cost(name: str) -> Metric:
+def cost(name: str) -> NotebookMetric:
     """Return the metric of a reading that depends on the device."""
-    return Metric(read=lambda record: record.value(name), is_cost=True)
+    return NotebookMetric(read=lambda record: record.value(name), is_cost=True)
 
 
-METRICS: dict[str, Metric] = {
-    "test accuracy (%)": Metric(read=_of_test("accuracy")),
-    "test F1 of class 1, or macro (%)": Metric(read=_of_test("f1")),
-    "validation accuracy (%)": Metric(read=_of_validation("accuracy", 100)),
-    "validation F1 of class 1, or macro (%)": Metric(read=_of_validation("f1", 100)),
-    "validation loss (nats)": Metric(read=_of_validation("loss")),
-    "training loss (nats)": Metric(read=_train_loss),
+NOTEBOOK_METRICS: dict[str, NotebookMetric] = {
+    "test accuracy (%)": NotebookMetric(read=_of_test("accuracy")),
+    "test F1 of class 1, or macro (%)": NotebookMetric(read=_of_test("f1")),
+    "validation accuracy (%)": NotebookMetric(read=_of_validation("accuracy", 100)),
+    "validation F1 of class 1, or macro (%)": NotebookMetric(read=_of_validation("f1", 100)),
+    "validation loss (nats)": NotebookMetric(read=_of_validation("loss")),
+    "training loss (nats)": NotebookMetric(read=_train_loss),
     "train time (s)": cost("train_s"),
-    "trainable params (M)": Metric(read=_millions),
+    "trainable params (M)": NotebookMetric(read=_millions),
     "samples per second": cost("samples_per_s"),
     "steps per second": cost("steps_per_s"),
 }
 
 
-def metrics_of(judged: scoring.Metric, task: TaskName) -> dict[str, Metric]:
+def metrics_of(judged: scoring.Metric, task: TaskName) -> dict[str, NotebookMetric]:
     """Return the metrics to draw: those of the notebook and the one that was judged, where they do not have it."""
     if task == "sequence-classification":
-        shown = METRICS
+        shown = NOTEBOOK_METRICS
     else:
         # Losses of regression are squared errors, and other tasks have no accuracy of sentences.
-        names = {name: name.replace("nats", "squared error") if task == "regression" else name for name in METRICS}
-        shown = {names[name]: metric for name, metric in METRICS.items() if "accuracy" not in name and "F1" not in name}
-    if judged is ACCURACY and shown is METRICS:
+        names = {
+            name: name.replace("nats", "squared error") if task == "regression" else name for name in NOTEBOOK_METRICS
+        }
+        shown = {
+            names[name]: metric
+            for name, metric in NOTEBOOK_METRICS.items()
+            if "accuracy" not in name and "F1" not in name
+        }
+    if judged is ACCURACY and shown is NOTEBOOK_METRICS:
         return shown
 
     def read(record: RunRecord) -> float | None:
         value = value_of(record, judged)
         return None if value is None else judged.scale * value
 
-    return {axis_label(judged): Metric(read=read), **shown}
+    return {axis_label(judged): NotebookMetric(read=read), **shown}
 
 
-def values(records: Sequence[RunRecord], metric: Metric, model: str | None) -> list[float]:
+def values(records: Sequence[RunRecord], metric: NotebookMetric, model: str | None) -> list[float]:
     """Return a metric of every valid run that has it; a cost of those on a model of device alone."""
     counted = of_model(records, model) if metric.is_cost else records
     return [value for value in (metric.read(record) for record in counted if record.is_valid) if value is not None]
 
 
-def mean_of(records: Sequence[RunRecord], metric: Metric, model: str | None) -> float | None:
+def mean_of(records: Sequence[RunRecord], metric: NotebookMetric, model: str | None) -> float | None:
     """Return the mean of a metric over the runs that have it; see ``values``."""
     measured = values(records, metric, model)
     return statistics.fmean(measured) if measured else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from freezebench.meters.metrics import METRICS
+from freezebench.meters.metrics import COST_METRICS
 from freezebench.records.headline import headline_metrics
 from freezebench.records.run_record import data_of
 from freezebench.report.answer import Answer, answer
@@ -272,7 +272,7 @@ def _footnotes(results: Sequence[ConfigurationResult]) -> list[str]:
                 # Contended runs have a sentence of their own.
                 if reading is not None and reading.reason and reading.status != "contended":
                     state = "not measured" if reading.value is None else "partly measured"
-                    titles.setdefault(f"{state}: {reading.reason}", []).append(METRICS[name].label)
+                    titles.setdefault(f"{state}: {reading.reason}", []).append(COST_METRICS[name].label)
     return [f"{', '.join(_distinct(names))} {reason.rstrip('.')}." for reason, names in titles.items()]
 
 

@@ -11,8 +11,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 import freezebench
-from freezebench.meters.metrics import METRICS
-from freezebench.scoring.metrics import METRICS as SCORES
+from freezebench.meters.metrics import COST_METRICS
+from freezebench.scoring.metrics import METRICS
 from freezebench.specs.presets import PRESETS
 from freezebench.specs.strategies import STRATEGIES, strategy_class
 from snippets import BLOCKS, PAGES, ROOT
@@ -116,7 +116,7 @@ def test_the_page_of_freeze_specs_shows_every_strategy(tables: ModuleType) -> No
 def test_the_page_of_metrics_shows_every_metric(tables: ModuleType) -> None:
     """With its unit and its label."""
     page = tables.on_page_markdown((ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8"))
-    for metric in METRICS.values():
+    for metric in COST_METRICS.values():
         assert f"| `{metric.name}`<br>in {metric.unit} | {metric.label}" in page
 
 
@@ -131,9 +131,9 @@ def test_the_page_of_metrics_shows_every_metric_that_judges() -> None:
         "regression": "regression",
     }
     units = {"points": "points", "nats": "nats", "label units": "units of the label"}
-    judging = {name: row for name, row in rows.items() if name in SCORES}
-    assert set(judging) == set(SCORES)
-    for name, metric in SCORES.items():
+    judging = {name: row for name, row in rows.items() if name in METRICS}
+    assert set(judging) == set(METRICS)
+    for name, metric in METRICS.items():
         tasks = ", ".join(words[task] for task in metric.tasks)
         assert judging[name].endswith(f"<br>for {tasks}; drop in {units[metric.unit]} |"), name
         assert metric.higher_is_better or "lower is better" in judging[name], name

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freezebench.meters.contention import METRIC_NAMES, ContentionMeter, contended_share
-from freezebench.meters.metrics import METRICS
+from freezebench.meters.metrics import COST_METRICS
 from freezebench.meters.processors import ThreadTimes, waits_problem
 from freezebench.meters.window import measure
 from freezebench.records.contention import CONTENTION_LIMIT
@@ -65,7 +65,7 @@ def test_a_window_counts_what_happened_within_it(fake: FakeProcessors) -> None:
     }
     assert set(readings) == set(METRIC_NAMES)
     assert all(reading.status == "measured" for reading in readings.values())
-    assert all(reading.unit == METRICS[name].unit for name, reading in readings.items())
+    assert all(reading.unit == COST_METRICS[name].unit for name, reading in readings.items())
 
 
 def test_an_id_that_passed_to_another_thread_is_a_new_thread(fake: FakeProcessors) -> None:

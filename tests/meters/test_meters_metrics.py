@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from freezebench.meters.metrics import METRICS, metric_of
+from freezebench.meters.metrics import COST_METRICS, metric_of
 from freezebench.meters.window import measure
 from freezebench.records.headline import CPU_METRICS, GPU_METRICS
 
@@ -20,15 +20,15 @@ _SUFFIXES = {
 }
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", COST_METRICS)
 def test_the_unit_of_a_metric_ends_its_name(name: str) -> None:
     """Names carry their unit."""
-    assert name.endswith(_SUFFIXES[METRICS[name].unit])
+    assert name.endswith(_SUFFIXES[COST_METRICS[name].unit])
 
 
 def test_labels_are_unique_and_short_enough_for_a_heading() -> None:
     """Two metrics with one label could not be distinguished in a table."""
-    labels = [metric.label for metric in METRICS.values()]
+    labels = [metric.label for metric in COST_METRICS.values()]
     assert len(set(labels)) == len(labels)
     assert max(map(len, labels)) < 45
 
@@ -40,11 +40,11 @@ def test_every_reading_of_a_window_is_registered_with_its_unit() -> None:
     assert {name: metric_of(name).unit for name in window.readings} == {
         name: reading.unit for name, reading in window.readings.items()
     }
-    assert {*CPU_METRICS, *GPU_METRICS} <= set(METRICS)
+    assert {*CPU_METRICS, *GPU_METRICS} <= set(COST_METRICS)
 
 
 def test_a_reading_of_one_device_has_the_metric_of_its_total() -> None:
     """With several GPUs the name of a device's own reading ends with its UUID."""
-    assert metric_of("energy_j[GPU-1]") is METRICS["energy_j"]
+    assert metric_of("energy_j[GPU-1]") is COST_METRICS["energy_j"]
     with pytest.raises(KeyError):
         metric_of("unknown_j")

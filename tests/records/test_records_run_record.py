@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import made_up
 from freezebench.errors import RecordError
-from freezebench.meters.metrics import METRICS
+from freezebench.meters.metrics import COST_METRICS
 from freezebench.records.contention import CONTENTION_LIMIT
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
@@ -119,7 +119,7 @@ def test_what_was_not_measured_is_not_contended() -> None:
 
 def _with_every_metric() -> RunRecord:
     """Return a run that measured every metric of the registry, and power over time."""
-    readings = {name: Reading(value=1.0, unit=metric.unit, source="made up") for name, metric in METRICS.items()}
+    readings = {name: Reading(value=1.0, unit=metric.unit, source="made up") for name, metric in COST_METRICS.items()}
     return made_up.record(readings=readings, trace={"stretches": []}, devices=({"name": "GPU"},))
 
 
@@ -128,7 +128,7 @@ def test_without_times_keeps_what_is_of_the_process_alone() -> None:
     record = _with_every_metric()
     without = record.without_times("it trained beside others")
     kept = {name for name, reading in without.readings.items() if reading.value is not None}
-    memory = {name for name, metric in METRICS.items() if metric.unit == "B"}
+    memory = {name for name, metric in COST_METRICS.items() if metric.unit == "B"}
     assert kept == {"step_flop", "contended_share", "start_temperature_c", *memory}
     dropped = without.readings["train_s"]
     assert (dropped.unit, dropped.source, dropped.reason) == ("s", "made up", "it trained beside others")

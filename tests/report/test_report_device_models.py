@@ -15,7 +15,7 @@ from freezebench.report.breakdown import breakdowns
 from freezebench.report.device_models import device_models_sentence
 from freezebench.report.experiment import Experiment
 from freezebench.report.markdown import results_table
-from freezebench.report.notebook_metrics import METRICS, mean_of
+from freezebench.report.notebook_metrics import NOTEBOOK_METRICS, mean_of
 from freezebench.report.rows import rows_of, table_model
 from freezebench.report.summary import summarize
 from freezebench.verdicts.judge import ConfigurationResult, judge
@@ -87,8 +87,8 @@ def test_nothing_ranks_times_across_models(results: list[ConfigurationResult]) -
     assert {record.device_name for record in experiment.cost_records} == {"A100"}
     assert [part.warm for part in breakdowns(results)] == [pytest.approx(1.0), pytest.approx(2.0)]
     model = table_model(results)
-    assert mean_of(results[0].records, METRICS["train time (s)"], model) == 20.0
-    assert mean_of(results[0].records, METRICS["test accuracy (%)"], model) == pytest.approx(87.5, abs=1)
+    assert mean_of(results[0].records, NOTEBOOK_METRICS["train time (s)"], model) == 20.0
+    assert mean_of(results[0].records, NOTEBOOK_METRICS["test accuracy (%)"], model) == pytest.approx(87.5, abs=1)
     # Over all models the median of emb would be 30 s, more than the 20 s of no freezing on an A100.
     sweet_spot = conclusions(results[:2], 2.0)[2]
     assert "was not faster" not in sweet_spot.sentence

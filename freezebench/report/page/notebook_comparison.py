@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freezebench.report.notebook_metrics import METRICS, cost, mean_of
+from freezebench.report.notebook_metrics import NOTEBOOK_METRICS, cost, mean_of
 from freezebench.report.page.markup import Html, data_table, section
 from freezebench.report.reproduce import preset_differences
 from freezebench.report.rows import table_metric, table_model
@@ -15,7 +15,7 @@ from freezebench.units import NOT_MEASURED
 
 if TYPE_CHECKING:
     from freezebench.report.experiment import Experiment
-    from freezebench.report.notebook_metrics import Metric
+    from freezebench.report.notebook_metrics import NotebookMetric
     from freezebench.specs.notebook_figures import PublishedRun
 
 
@@ -26,20 +26,20 @@ class _Figure:
     Attributes:
         name: Heading in the table.
         field: Field of ``PublishedRun``.
-        metric: Metric of this run.
+        metric: NotebookMetric of this run.
         factor: Factor by which the notebook's figure is multiplied to have the same unit.
         digits: Number of decimals.
     """
 
     name: str
     field: str
-    metric: Metric
+    metric: NotebookMetric
     factor: float = 1.0
     digits: int = 1
 
 
 def _share(name: str, field: str) -> _Figure:
-    return _Figure(name=name, field=field, metric=METRICS[name], factor=100)
+    return _Figure(name=name, field=field, metric=NOTEBOOK_METRICS[name], factor=100)
 
 
 _FIGURES = (
@@ -47,14 +47,19 @@ _FIGURES = (
     _share("test F1 of class 1, or macro (%)", "test_f1"),
     _share("validation accuracy (%)", "validation_accuracy"),
     _share("validation F1 of class 1, or macro (%)", "validation_f1"),
-    _Figure(name="validation loss (nats)", field="validation_loss", metric=METRICS["validation loss (nats)"], digits=3),
-    _Figure(name="training loss (nats)", field="train_loss", metric=METRICS["training loss (nats)"], digits=3),
+    _Figure(
+        name="validation loss (nats)",
+        field="validation_loss",
+        metric=NOTEBOOK_METRICS["validation loss (nats)"],
+        digits=3,
+    ),
+    _Figure(name="training loss (nats)", field="train_loss", metric=NOTEBOOK_METRICS["training loss (nats)"], digits=3),
     # The notebook's runtime contains the evaluations between the epochs.
     _Figure(name="runtime with evaluations (s)", field="train_s", metric=cost("train_and_eval_s")),
     _Figure(
         name="trainable params (M)",
         field="num_trainable_params",
-        metric=METRICS["trainable params (M)"],
+        metric=NOTEBOOK_METRICS["trainable params (M)"],
         factor=1e-6,
         digits=2,
     ),

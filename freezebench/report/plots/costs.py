@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freezebench.meters.metrics import METRICS
+from freezebench.meters.metrics import COST_METRICS
 from freezebench.records.device_models import of_model
 from freezebench.records.headline import headline_metrics
 from freezebench.report.contention import MARK
@@ -111,7 +111,7 @@ def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
         for record in experiment.cost_records
         if (result := value_of(record, judged)) is not None and (value := record.value(metric)) is not None
     ]
-    needs_quiet = METRICS[metric].needs_quiet
+    needs_quiet = COST_METRICS[metric].needs_quiet
     names = [short_name(row.freeze) + (f" {MARK}" if needs_quiet and row.is_contended else "") for row, _, _ in shown]
     shapes = family_shapes(row.freeze for row, _, _ in shown)
     # The front is that of the means: single seeds would reward a lucky run.

@@ -9,7 +9,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from freezebench.report.contention import MARK
-from freezebench.report.notebook_metrics import METRICS, metrics_of, values
+from freezebench.report.notebook_metrics import NOTEBOOK_METRICS, metrics_of, values
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots.families import legend_columns, short_name
 from freezebench.report.plots.style import BLUE, MUTED, last_frozen, picture, prefixes, ramp
@@ -63,7 +63,7 @@ def metrics(experiment: Experiment) -> Picture | Missing:
         "metrics",
         title,
         caption=(
-            f"{'The metrics of the notebook. ' if drawn is METRICS else ''}"
+            f"{'The metrics of the notebook. ' if drawn is NOTEBOOK_METRICS else ''}"
             "Line: mean over the seeds; dots: one seed each. "
             "Validation figures are those of the epoch whose weights were kept."
             + busy_note(experiment.rows)
