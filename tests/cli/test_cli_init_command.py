@@ -47,6 +47,10 @@ def test_what_it_writes_can_be_planned_at_once(
     assert "  tests/test_freezing.py: a freeze test" in output.replace("./tests", "tests")
     assert "./pyproject.toml: freeze_preset, freeze_num_seeds in [tool.pytest.ini_options]" in output
     assert "./.github/workflows/freezing.yml: a workflow of GitHub Actions" in output
+    assert "\n  task          sequence-classification (the model's head was fine-tuned for it; if the numbers" in output
+    # The embedded model is not trained.
+    text = (project / ".github/workflows/freezing.yml").read_text(encoding="utf-8")
+    assert "https://download.pytorch.org/whl/cpu freezebench\n" in text
     assert "git does not have ./my-checkpoint, ./my-reviews, so that the workflow would not find it." in output
     assert "git does not ignore reports/, where the last command below writes. Add it to .gitignore." in output
     (project / ".gitignore").write_text("reports/\n", encoding="utf-8")
@@ -139,6 +143,7 @@ def test_another_workflow_with_pytest_is_named(project: Path, capsys: pytest.Cap
         (["missing"], "missing: there is no such folder. Give the folder of a project."),
         (["my-reviews"], "in a folder above. Run this command for that folder: python -m freezebench init "),
         (["--text-column=a,b,c"], "--text-column=a,b,c: give one column"),
+        (["--task=stars"], "--task=stars: choose from sequence-classification, regression, multi-label, token-"),
         (["--model=./nothing"], "there is no such folder"),
         (["--data=./my-checkpoint"], "has no train file"),
     ],

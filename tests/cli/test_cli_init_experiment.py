@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -28,6 +29,13 @@ def named(experiment: Experiment) -> dict[str, object]:
     return {argument.name: argument.value for argument in experiment.arguments}
 
 
+def without_head(checkpoint: Path) -> None:
+    """Let a checkpoint be that of a model without a head, which says no task."""
+    path = checkpoint / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(config | {"architectures": ["DistilBertModel"]}), encoding="utf-8")
+
+
 def test_what_is_there_is_taken(folder: Path) -> None:
     """The only checkpoint and the only data set, with where they come from."""
     write_model(folder / "my-checkpoint")
@@ -36,12 +44,44 @@ def test_what_is_there_is_taken(folder: Path) -> None:
     own = named(experiment)
     assert (own["model"], own["data"], own["task"]) == ("./my-checkpoint", "./my-reviews", "sequence-classification")
     assert experiment.found["model"] == "./my-checkpoint: distilbert, 2 layers (a checkpoint)"
-    assert experiment.found["data"].startswith(
-        "./my-reviews: sequence-classification, text column 'text', label column"
-    )
+    assert experiment.found["data"].startswith("./my-reviews: text column 'text', label column")
     assert experiment.found["data"].endswith("48 training, 24 validation and 40 test sentences")
     assert experiment.paths == [folder / "my-checkpoint", folder / "my-reviews"]
     assert experiment.notes == []
+
+
+def test_the_task_can_be_stated(folder: Path) -> None:
+    """Whole numbers may be classes or amounts: the output says which was taken, and how to take the other one."""
+    without_head(folder.parent / "installed")
+    rows = [f"a text number {index},{index % 5 + 1}\n" for index in range(200)]
+    (folder / "stars.csv").write_text("".join(["text,label\n", *rows]), encoding="utf-8")
+    experiment = choose_experiment(folder, Given())
+    assert named(experiment)["task"] == "sequence-classification"
+    assert experiment.found["task"] == (
+        "sequence-classification (by the labels; if the numbers of the labels are amounts, such as stars, give "
+        "--task=regression)"
+    )
+    experiment = choose_experiment(folder, Given(task="regression"))
+    assert named(experiment)["task"] == "regression"
+    assert experiment.found["task"] == "regression (as --task says)"
+    of_hub = Given(model="embedded", data="SetFit/sst2", task="regression")
+    assert named(choose_experiment(folder, of_hub))["task"] == "regression"
+    with pytest.raises(DataError, match=r"token-classification \(--freeze-task\) needs lists of words"):
+        choose_experiment(folder, Given(task="token-classification"))
+    with pytest.raises(SettingsError, match=r"--task=regression does not fit reviews, the data \(as --data says\)"):
+        choose_experiment(folder, Given(data="reviews", task="regression"))
+
+
+def test_a_task_that_the_labels_or_the_model_decide_is_named(folder: Path) -> None:
+    """With the option that takes another one."""
+    without_head(folder.parent / "installed")
+    rows = [f"a text number {index},{'ab'[index % 2]}\n" for index in range(200)]
+    (folder / "own.csv").write_text("".join(["text,label\n", *rows]), encoding="utf-8")
+    found = choose_experiment(folder, Given()).found
+    assert found["task"] == "sequence-classification (by the labels; --task=TASK takes another one)"
+    write_model(folder / "my-checkpoint")
+    found = choose_experiment(folder, Given()).found
+    assert found["task"].startswith("sequence-classification (the model's head was fine-tuned for it; --task=TASK")
 
 
 def test_unbalanced_classes_are_a_note(folder: Path) -> None:

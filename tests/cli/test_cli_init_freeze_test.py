@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from freezebench.cli.init.freeze_test import (
     read_data,
     source_of_test,
 )
+from freezebench.data.load import load_data
 from freezebench.errors import DataError
 from freezebench.models.source import ModelSource
 from freezebench.specs.data import DataSpec
+from task_data import write_task_data
 from tiny import sentences, write_data
 
 
@@ -67,6 +70,28 @@ def test_own_models_and_data_have_a_limit() -> None:
     assert values(limit_argument(own)) == {"max_drop": 2}
     assert values(limit_argument([*own, Argument(name="margin", value=9)])) == {"max_drop": 9}
     assert limit_argument([own[0], Argument(name="data", value="reviews")]) == []
+
+
+def test_a_limit_that_may_be_too_small_says_so(tmp_path: Path) -> None:
+    """Of every task; where the test set resolves the usual limit, or the margin says what it resolves, nothing is."""
+
+    def comment(source: Path) -> str:
+        spec = DataSpec(source=str(source))
+        data = load_data(spec)
+        (limit,) = limit_argument([Argument(name="model", value="./m"), *data_arguments("./data", spec, data)], data)
+        (line,) = limit.lines[1:-1] or [""]
+        return line
+
+    for task, label in (("token-classification", "entity F1"), ("multi-label", "macro F1"), ("regression", "Pearson")):
+        line = comment(write_task_data(tmp_path / task, task))
+        assert line.startswith(f"    # How small a drop of {label}"), line
+        assert line.endswith(" can show is known after the first runs.")
+    assert comment(write_data(tmp_path / "usual", sizes=(48, 24, 40))) == ""
+    assert comment(write_data(tmp_path / "many", sizes=(48, 24, 9_000))) == ""
+    line = comment(write_data(tmp_path / "few", sizes=(48, 24, 4)))
+    assert re.fullmatch(
+        r"    # 5 seeds and 4 test sentences can show no drop below \d\d points: use more of them\.", line
+    )
 
 
 def test_many_sentences_are_sampled(tmp_path: Path, tiny_model: Path) -> None:

@@ -133,7 +133,7 @@ def test_pull_requests_are_compared_with_what_main_saved(tmp_path: Path, capfd: 
     def job_of(name: str, ref: str = PULL_REQUEST) -> Job:
         job = runner.run(text, Event(name=name, ref=ref, source=project))
         assert job is not None
-        assert job.installed == ["freezebench[embedded]"]
+        assert job.installed == ["freezebench"]
         return job
 
     first = job_of("pull_request")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from freezebench.cli.arguments import parsed_argument
 from freezebench.cli.init import freeze_test, workflow
 from freezebench.cli.init.configuration import PytestConfiguration, find_configuration
-from freezebench.cli.init.experiment import Experiment, Given, choose_experiment, path_name
+from freezebench.cli.init.experiment import FALLBACK_MODEL, Experiment, Given, choose_experiment, path_name
 from freezebench.cli.init.project import (
     WORKFLOWS,
     Repository,
@@ -28,10 +28,11 @@ from freezebench.cli.init.project import (
     workflows_with,
 )
 from freezebench.cli.output import write_lines
-from freezebench.config.parsers import parse_columns
+from freezebench.config.parsers import choice_parser, parse_columns
 from freezebench.errors import SettingsError
 from freezebench.escaping import shell_word
 from freezebench.records.files import write_whole
+from freezebench.specs.names import TASKS
 from freezebench.units import listed
 
 if TYPE_CHECKING:
@@ -71,13 +72,7 @@ def init_project(options: argparse.Namespace) -> int:
     folder = Path(os.path.realpath(options.folder))
     if not folder.is_dir():
         raise SettingsError(f"{options.folder}: there is no such folder. Give the folder of a project.")
-    columns = options.text_column
-    given = Given(
-        model=options.model,
-        data=options.data,
-        text_columns=None if columns is None else parsed_argument(parse_columns, columns, "--text-column"),
-        label_column=options.label_column,
-    )
+    given = _given(options)
     repository = find_repository(folder)
     configuration = find_configuration(folder)
     if configuration is None:
@@ -91,7 +86,13 @@ def init_project(options: argparse.Namespace) -> int:
     files = [
         _test_file(target, function, experiment, is_there=bool(written)),
         _configuration_file(folder, configuration),
-        _workflow_file(folder, repository, arguments=arguments, with_project=needs_itself(folder, tests)),
+        _workflow_file(
+            folder,
+            repository,
+            arguments=arguments,
+            package=_package(experiment),
+            with_project=needs_itself(folder, tests),
+        ),
     ]
     found = {
         "tests": f"{path_name(folder, tests)} ({tests_source})",
@@ -111,6 +112,23 @@ def init_project(options: argparse.Namespace) -> int:
     write_lines(["", "Notes", *(f"  - {note}" for note in notes)] if notes else [])
     write_lines(["", "Next", *(f"  {command}" for command in _next_commands(folder, arguments))])
     return 0
+
+
+def _given(options: argparse.Namespace) -> Given:
+    """Return what the command line says of the experiment.
+
+    Raises:
+        SettingsError: If a name of columns or the task cannot be parsed.
+    """
+    columns, task = options.text_column, options.task
+    task = None if task is None else parsed_argument(choice_parser(*TASKS), task, "--task")
+    return Given(
+        model=options.model,
+        data=options.data,
+        text_columns=None if columns is None else parsed_argument(parse_columns, columns, "--text-column"),
+        label_column=options.label_column,
+        task=task,
+    )
 
 
 def _write(path: Path, text: str) -> None:
@@ -166,7 +184,15 @@ def _configuration_file(folder: Path, found: PytestConfiguration | None) -> _Fil
     return _File(path=configuration.path, text=text, what=what, shown="".join(f"{line}\n" for line in lines))
 
 
-def _workflow_file(folder: Path, repository: Repository | None, *, arguments: str, with_project: bool) -> _File:
+def _package(experiment: Experiment) -> str:
+    """Return what a runner installs, with the embedded model where it is trained, or where that is not known."""
+    models = [argument.value for argument in experiment.arguments if argument.name == "model"]
+    return "freezebench" if models and FALLBACK_MODEL not in models else workflow.REQUIREMENT
+
+
+def _workflow_file(
+    folder: Path, repository: Repository | None, *, arguments: str, package: str, with_project: bool
+) -> _File:
     path = folder / WORKFLOWS / workflow.FILE_NAME
     if repository is None or not repository.has_github:
         what = "not written: there is no remote on GitHub and no folder .github. Make one, and run this command again"
@@ -182,7 +208,7 @@ def _workflow_file(folder: Path, repository: Repository | None, *, arguments: st
         branch=repository.branch,
         python=_PYTHON,
         tests=arguments,
-        requirement=workflow.REQUIREMENT if git_source is None else f"{workflow.REQUIREMENT} @ {git_source}",
+        requirement=package if git_source is None else f"{package} @ {git_source}",
         with_project=with_project,
     )
     return _File(path=path, text=text, what="a workflow of GitHub Actions", shown=text)
@@ -215,7 +241,7 @@ def _notes(folder: Path, repository: Repository | None, files: list[_File], expe
     if has_workflow and local_source is not None:
         notes.append(
             f"freezebench was installed from {local_source}, which a hosted runner does not have. Write an address "
-            "that it can reach into the workflow's line with pip, such as freezebench[embedded] @ git+https://…."
+            f"that it can reach into the workflow's line with pip, such as {_package(experiment)} @ git+https://…."
         )
     if repository is not None and not is_ignored(folder / _REPORTS):
         notes.append(f"git does not ignore {_REPORTS}/, where the last command below writes. Add it to .gitignore.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from freezebench.cli.init.columns import UnclearColumnsError, spec_of_data
@@ -17,6 +17,7 @@ from freezebench.cli.init.freeze_test import (
 )
 from freezebench.cli.init.search import Sources, find_sources
 from freezebench.data import reviews
+from freezebench.data.missing_labels import NUMBER
 from freezebench.errors import DataError, SettingsError
 from freezebench.models.source import ModelSource
 from freezebench.planning.design import check_num_sentences, check_test_labels
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 
     from freezebench.data.load import TextData
     from freezebench.specs.data import DataSpec
+    from freezebench.specs.names import TaskName
 
-_FALLBACK_MODEL = "embedded"
+FALLBACK_MODEL, _FALLBACK_TASK = "embedded", "sequence-classification"
 _MOST_NAMED = 5
 # Each of them is read as a whole.
 _MOST_READ = 10
@@ -46,12 +48,14 @@ class Given:
         data: A data set, as ``--freeze-data`` takes it.
         text_columns: The columns of the texts.
         label_column: The column of the labels.
+        task: What is learned.
     """
 
     model: str | None = None
     data: str | None = None
     text_columns: tuple[str, ...] | None = None
     label_column: str | None = None
+    task: TaskName | None = None
 
 
 @dataclass(kw_only=True)
@@ -80,8 +84,8 @@ def choose_experiment(folder: Path, given: Given) -> Experiment:
     experiment = Experiment()
     sources = find_sources(folder) if given.model is None or given.data is None else Sources()
     model = _choose_model(folder, given, sources, experiment)
-    _choose_data(folder, given, sources, model, experiment)
-    experiment.arguments += limit_argument(experiment.arguments)
+    data = _choose_data(folder, given, sources, model, experiment)
+    experiment.arguments += limit_argument(experiment.arguments, data)
     return experiment
 
 
@@ -96,11 +100,11 @@ def _choose_model(folder: Path, given: Given, sources: Sources, experiment: Expe
         names = [path_name(folder, path) for path in sources.models]
         raise SettingsError(
             f"{folder} has {len(names)} checkpoints: {listed(names, _MOST_NAMED)}. Choose one with --model={names[0]}, "
-            f"or none of them with --model={_FALLBACK_MODEL}."
+            f"or none of them with --model={FALLBACK_MODEL}."
         )
     found = sources.models[0] if given.model is None and sources.models else None
     path = found if given.model is None else _existing(folder, given.model)
-    name = given.model or _FALLBACK_MODEL if path is None else path_name(folder, path)
+    name = given.model or FALLBACK_MODEL if path is None else path_name(folder, path)
     model = ModelSource.resolve(name if path is None else str(path))
     model.check()
     num_layers = model.num_layers
@@ -114,16 +118,20 @@ def _choose_model(folder: Path, given: Given, sources: Sources, experiment: Expe
     return model
 
 
-def _choose_data(folder: Path, given: Given, sources: Sources, model: ModelSource, experiment: Experiment) -> None:
-    """Add the data set to the experiment.
+def _choose_data(
+    folder: Path, given: Given, sources: Sources, model: ModelSource, experiment: Experiment
+) -> TextData | None:
+    """Add the data set to the experiment, and return it if it was read.
 
     Raises:
         FreezebenchError: If there are several, or it cannot be used.
     """
     path, spec = _found_data(folder, given, sources, experiment)
     if path is not None and spec is not None:
+        spec = replace(spec, task=given.task)
         data, name = _read_data(spec, model, given), path_name(folder, path)
         experiment.found["data"] = _data_text(name, spec, data)
+        experiment.found["task"] = _task_text(given, model, data)
         experiment.arguments += data_arguments(name, spec, data)
         experiment.paths.append(path)
         if path.is_file():
@@ -137,14 +145,21 @@ def _choose_data(folder: Path, given: Given, sources: Sources, model: ModelSourc
                 f"Rows of {name} that cannot be used: {num_dropped(data)}. bad_rows in the test leaves them out. "
                 "Delete that line, and a session lists them."
             )
-    elif given.data is None or given.data == reviews.SOURCE:
+        return data
+    if given.data is None or given.data == reviews.SOURCE:
         unused = "no file could be used, see the notes" if sources.data else "no data set was found"
         source = unused if given.data is None else "as --data says"
+        if given.task not in {None, _FALLBACK_TASK}:
+            raise SettingsError(
+                f"--task={given.task} does not fit {reviews.SOURCE}, the data ({source}), which are for "
+                f"{_FALLBACK_TASK}. Give --data=PATH."
+            )
         experiment.found["data"] = f"{reviews.SOURCE}: sentences of movie reviews ({source})"
         experiment.arguments += fallback_data_arguments()
     else:
         experiment.found["data"] = f"{given.data} (as --data says; it is not read now)"
         experiment.arguments += _unread_arguments(given)
+    return None
 
 
 def _read_data(spec: DataSpec, model: ModelSource, given: Given) -> TextData:
@@ -210,7 +225,7 @@ def _several(folder: Path, paths: Iterable[Path], kind: str) -> SettingsError:
 def _unread_arguments(given: Given) -> list[Argument]:
     """Return the arguments of a data set of the Hub, as they were given."""
     texts = ",".join(given.text_columns or ())
-    values = {"data": given.data, "text_column": texts, "label_column": given.label_column}
+    values = {"data": given.data, "text_column": texts, "label_column": given.label_column, "task": given.task}
     return [Argument(name=name, value=value) for name, value in values.items() if value]
 
 
@@ -236,4 +251,15 @@ def _data_text(name: str, spec: DataSpec, data: TextData) -> str:
     label = f"label column {spec.label_column!r}"
     groups = "" if spec.group_column is None else f", group column {spec.group_column!r}"
     sizes = f"{len(data.train):,} training, {len(data.validation):,} validation and {len(data.test):,} test sentences"
-    return f"{name}: {data.task}, {columns}, {label}{groups}; {sizes}"
+    return f"{name}: {columns}, {label}{groups}; {sizes}"
+
+
+def _task_text(given: Given, model: ModelSource, data: TextData) -> str:
+    """Return the task, where it comes from, and how to change it."""
+    if given.task is not None:
+        return f"{given.task} (as --task says)"
+    why = "by the labels" if model.task is None else "the model's head was fine-tuned for it"
+    other = "--task=TASK takes another one"
+    if data.task == _FALLBACK_TASK and all(map(NUMBER.fullmatch, data.label_names)):
+        other = "if the numbers of the labels are amounts, such as stars, give --task=regression"
+    return f"{data.task} ({why}; {other})"

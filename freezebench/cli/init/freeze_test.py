@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.data.load import load_data
 from freezebench.errors import DataError
-from freezebench.scoring.metrics import DEFAULT_METRICS
+from freezebench.scoring.metrics import DEFAULT_METRICS, metric_of
 from freezebench.specs.limits import DEFAULT_MARGIN_PP
 from freezebench.units import distinct_text
 from freezebench.verdicts.power import resolvable_margin
@@ -26,8 +26,8 @@ NUM_SEEDS = 5
 # The preset that fits the machine would be another one with a GPU: then a hosted runner would train otherwise.
 KEYS = {"freeze_preset": "embedded", "freeze_num_seeds": str(NUM_SEEDS)}
 KEYS_COMMENT = (
-    "How freeze tests train, on every machine alike. With a model or data of your own, the preset sets only engine, "
-    "epochs and batch size (python -m freezebench init)."
+    "How freeze tests train, on every machine alike. With a model of your own, the preset sets only engine, epochs and "
+    "batch size (python -m freezebench init)."
 )
 # Enough to learn the task, and few enough for a hosted runner.
 _MAX_TRAIN = 2_000
@@ -60,7 +60,7 @@ class Argument:
     Attributes:
         name: Its name.
         value: Its value.
-        comment: What the line above it says; empty: there is no such line.
+        comment: What the lines above it say; empty: there are none.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Argument:
         """Its lines in the marker."""
         # JSON's strings are strings of Python, too.
         value = json.dumps(self.value, ensure_ascii=False)
-        above = [f"    # {self.comment}"] if self.comment else []
+        above = [f"    # {line}" for line in self.comment.splitlines()]
         return [*above, f"    {self.name}={value},"]
 
 
@@ -145,25 +145,28 @@ def data_arguments(name: str, spec: DataSpec, data: TextData) -> list[Argument]:
     if len(data.train) > _MAX_TRAIN:
         comment = f"A sample of the {len(data.train):,} training sentences; leave it out to train on all."
         arguments.append(Argument(name="max_train", value=_MAX_TRAIN, comment=comment))
-    margin = _margin(data)
-    if margin is not None:
-        sizes = (data.facts.num_test, data.facts.num_distinct_test)
-        sentences = distinct_text(*sizes, "test sentences", spec.group_column)
+    resolved = _resolved(data)
+    if resolved is not None and DEFAULT_MARGIN_PP < resolved <= _LARGEST_MARGIN:
+        sentences = _sentences_text(data, spec.group_column)
         comment = f"Points of accuracy that {NUM_SEEDS} seeds and {sentences} can resolve; the usual margin is 2."
-        arguments.append(Argument(name="margin", value=margin, comment=comment))
+        arguments.append(Argument(name="margin", value=math.ceil(resolved), comment=comment))
     return arguments
 
 
-def limit_argument(arguments: Iterable[Argument]) -> list[Argument]:
+def limit_argument(arguments: Iterable[Argument], data: TextData | None = None) -> list[Argument]:
     """Return the limit of every configuration: the margin, without which a test of own model or data fails for no drop.
 
     Args:
         arguments: The other arguments. Of the embedded model on its own data set, the preset has the limits.
+        data: The data set, if it was read.
     """
     values = {argument.name: argument.value for argument in arguments}
     if (values["model"], values["data"]) == ("embedded", "reviews"):
         return []
     comment = 'A test fails if the drop is shown to be larger. Per configuration: {"emb": 1, "emb+L0": 3}.'
+    if data is not None and "margin" not in values:
+        group_column = values.get("group_column")
+        comment += _unresolved_comment(data, None if group_column is None else str(group_column))
     return [Argument(name="max_drop", value=values.get("margin", int(DEFAULT_MARGIN_PP)), comment=comment)]
 
 
@@ -172,12 +175,26 @@ def num_dropped(data: TextData) -> int:
     return sum(sum(counts.values()) for counts in (data.facts.dropped_rows or {}).values())
 
 
-def _margin(data: TextData) -> int | None:
-    """Return the smallest margin, in whole points, that the test set resolves; ``None`` if the usual one will do.
+def _resolved(data: TextData) -> float | None:
+    """Return the smallest margin that the test set resolves; ``None`` if it is known only after the first runs.
 
-    It is not known in advance for other metrics than accuracy.
+    It is known in advance for accuracy alone.
     """
-    if DEFAULT_METRICS[data.task] != "accuracy" or data.facts.num_distinct_test < 2:  # noqa: PLR2004 - of an interval
+    if DEFAULT_METRICS[data.task] != "accuracy":
         return None
-    resolved = math.ceil(resolvable_margin(NUM_SEEDS, data.facts.num_distinct_test))
-    return resolved if DEFAULT_MARGIN_PP < resolved <= _LARGEST_MARGIN else None
+    return resolvable_margin(NUM_SEEDS, data.facts.num_distinct_test)
+
+
+def _unresolved_comment(data: TextData, group_column: str | None) -> str:
+    """Return a further line on what the test set can show of the usual limit; empty if it resolves it."""
+    resolved, sentences = _resolved(data), _sentences_text(data, group_column)
+    if resolved is None:
+        label = metric_of(None, data.task, data.label_names).label
+        return f"\nHow small a drop of {label} {sentences} can show is known after the first runs."
+    if resolved <= DEFAULT_MARGIN_PP:
+        return ""
+    return f"\n{NUM_SEEDS} seeds and {sentences} can show no drop below {resolved:.0f} points: use more of them."
+
+
+def _sentences_text(data: TextData, group_column: str | None) -> str:
+    return distinct_text(data.facts.num_test, data.facts.num_distinct_test, "test sentences", group_column)
