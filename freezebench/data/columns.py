@@ -138,10 +138,14 @@ def _check_test_columns(spec: DataSpec, tables: Mapping[str, Table]) -> None:
     """
     # A test split that is missing is drawn from validation, or from train.
     table = next(tables[split] for split in ("test", "validation", "train") if split in tables)
-    if spec.slice_column is not None:
-        table.column(spec.slice_column, "--freeze-slice-column")
-    if spec.group_column is not None:
-        table.column(spec.group_column, "--freeze-group-column")
+    for name, option in ((spec.slice_column, "--freeze-slice-column"), (spec.group_column, "--freeze-group-column")):
+        if name is not None and table.is_by_word:
+            raise DataError(
+                f"{option}={name}: {table.name} is a CoNLL file, whose columns have a value per word and none per "
+                f"sentence. Write .jsonl files with the columns {WORDS} and {TAGS[0]}, and this one."
+            )
+        if name is not None:
+            table.column(name, option)
 
 
 def label_columns(spec: DataSpec, table: Table) -> tuple[str, ...]:

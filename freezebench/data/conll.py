@@ -95,6 +95,7 @@ def read_conll(path: Path, requested: Collection[str]) -> Table:
         positions=positions,
         unit="line",
         is_typed=False,
+        is_by_word=True,
         bad_rows=bad_rows if len(bad_rows) else None,
     )
 

@@ -35,6 +35,7 @@ class Table:
         bad_rows: Rows of the file that could not be read and are not among these.
         notes: What was left out or found out when the file was read, in sentences.
         parts: The tables of the single files, if there are several.
+        is_by_word: Whether every column has a value per word, so that none has one per example: CoNLL files.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Table:
     bad_rows: BadRows | None = None
     notes: tuple[str, ...] = ()
     parts: tuple[Table, ...] = field(default=(), repr=False)
+    is_by_word: bool = False
 
     @classmethod
     def joined(cls, name: str, parts: Sequence[Table]) -> Table:

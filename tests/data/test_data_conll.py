@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,19 @@ def test_columns_have_numbers(tmp_path: Path) -> None:
     words, tags = _read(tmp_path, CONLL_2003, ("1", "2"))
     assert words[0] == ["EU", "rejects"]
     assert tags == [["NNP", "VBZ"], ["NNP", "NNP"]]
+
+
+@pytest.mark.parametrize("name", ["domain", "2"])
+@pytest.mark.parametrize(("field", "option"), [("group_column", "group-column"), ("slice_column", "slice-column")])
+def test_slices_and_groups_need_another_format(tmp_path: Path, field: str, option: str, name: str) -> None:
+    """No option could name a column of them: all have a value per word."""
+    (tmp_path / "train.conll").write_text(CONLL_2003, encoding="utf-8")
+    message = (
+        rf"--freeze-{option}={name}: .*train\.conll is a CoNLL file, .*none per sentence\. Write \.jsonl files with"
+    )
+    options: dict[str, Any] = {"source": str(tmp_path), field: name}
+    with pytest.raises(DataError, match=message):
+        load_data(DataSpec(**options))
 
 
 def test_a_column_that_counts_words_is_not_taken_for_words(tmp_path: Path) -> None:
