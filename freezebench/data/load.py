@@ -21,7 +21,7 @@ from freezebench.data.groups import NO_SLICE, category
 from freezebench.data.read import read_tables
 from freezebench.data.splits import Origin, Split, make_splits
 from freezebench.data.targets import read_targets
-from freezebench.data.task import FURTHER, resolve_task
+from freezebench.data.task import FURTHER, check_further, resolve_task
 from freezebench.data.usable import usable_rows
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def load_data(
     columns, column_notes = select_columns(own, tables, drop_unlabelled=origin == "hub")
     further, further_notes = read_further(spec, columns["train"])
     task, task_note = resolve_task(spec.task, model_task, columns)
+    check_further(spec, task, further)
     columns, dropped, row_notes = usable_rows(own, columns | further, label_names, task)
     targets = read_targets(task, columns, label_names)
     given = {name: _split(part, task, targets.texts[name], targets.labels[name]) for name, part in columns.items()}

@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezebench.data.missing_labels import NUMBER, is_no_number
-from freezebench.data.values import is_missing, short
+from freezebench.data.values import is_missing, is_unlabelled, short
 from freezebench.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from freezebench.data.columns import Columns
+    from freezebench.specs.data import DataSpec
     from freezebench.specs.names import TaskName
 
 # Numbers beyond are no floats, or soon are none.
@@ -98,6 +99,42 @@ def resolve_task(
         example = "" if kind.name == "words" else f", such as {short(kind.label)}"
         reason = f"the data have {_DESCRIBED[kind.name]}{example}"
     return task, f"The task is {task}: {reason}."
+
+
+def check_further(spec: DataSpec, task: TaskName, further: Mapping[str, Columns]) -> None:
+    """Check that most rows of further test sets are of the task of the own data; a few others are bad rows.
+
+    Args:
+        spec: Names the test sets.
+        task: The task of the own data.
+        further: Columns of the test sets, as splits called ``test:NAME``.
+
+    Raises:
+        DataError: If those of one are of another task.
+    """
+    for item in spec.test_sets:
+        part = further[f"{FURTHER}{item.name}"]
+        rows = [row for row in zip(next(iter(part.texts.values())), part.labels, strict=True) if not is_missing(row[1])]
+        num_fitting, kind = sum(_fits(task, *row) for row in rows), _kind({"train": part})
+        # Where several labels are stated, one text may have their names.
+        is_possible = kind.name in _POSSIBLE[task] or spec.task == "multi-label"
+        if is_possible or 2 * num_fitting >= len(rows) or is_unlabelled(part.labels):
+            continue
+        example = "" if kind.name == "words" else f", such as {short(kind.label)}"
+        raise DataError(
+            f"--freeze-test={item.name}={item.source}: {kind.place}: it has {_DESCRIBED[kind.name]}{example}, which "
+            f"are for {_USUAL[kind.name]}, and the task of your own data is {task}. Give a test set for {task}, or "
+            "leave this one out."
+        )
+
+
+def _fits(task: TaskName, text: object, label: object) -> bool:
+    """Return whether a row may be one of a task."""
+    if task == "token-classification" or isinstance(text, list):
+        return task == "token-classification" and isinstance(text, list)
+    if task == "regression":
+        return _number(label) is not None
+    return isinstance(label, list) == (task == "multi-label") and not _is_fraction(label)
 
 
 def _mismatch(task: TaskName, kind: _Kind, train: Columns, *, is_stated: bool) -> DataError:

@@ -111,6 +111,42 @@ def test_other_labels_are_refused(tmp_path: Path, own: list[Any], other: list[An
         load_data(_spec(_own(tmp_path, own), _write(tmp_path / "other.jsonl", other)))
 
 
+@pytest.mark.parametrize(
+    ("own", "other", "message"),
+    [
+        (
+            [0.5, 1.5],
+            ["good", "bad"],
+            r"line 1: it has names as labels, such as 'good', which are for sequence-cl.* is regr",
+        ),
+        (
+            ["good", "bad"],
+            [1.5, 2.5],
+            r"numbers with fractions as labels, such as 1.5, which are for regression, and the ta",
+        ),
+        (
+            [["a"], ["b"]],
+            [0, 1],
+            r"whole numbers as labels, such as 0, which are for sequence-.* for multi-label, or leave",
+        ),
+        (
+            [0, 1],
+            [["a"], []],
+            r"several labels per text, such as \['a'\], which are for multi-label, and the task of your",
+        ),
+    ],
+)
+def test_a_set_of_another_task_is_refused(tmp_path: Path, own: list[Any], other: list[Any], message: str) -> None:
+    """By its task and not by all of its rows, whether bad rows are left out or not; a few bad labels are bad rows."""
+    path = _write(tmp_path / "other.jsonl", other)
+    for bad_rows in ("error", "drop"):
+        with pytest.raises(DataError, match=rf"^--freeze-test=other={path}: .*{message}"):
+            load_data(_spec(_own(tmp_path, own), path, bad_rows=bad_rows))
+    numbers = _write(tmp_path / "numbers.jsonl", [1, 2.5, "none"])
+    with pytest.raises(DataError, match=r"line 3: .*Correct or remove the row"):
+        load_data(_spec(_own(tmp_path, [0.5, 1.5]), numbers))
+
+
 def test_names_of_classes_are_those_of_the_own_data(tmp_path: Path) -> None:
     """Whatever a further test set calls them in its column ``label_text``."""
     own = _own(tmp_path, [0, 1], label_text=["bad", "good"])
