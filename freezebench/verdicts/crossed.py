@@ -21,7 +21,7 @@ The sentences are the distinct ones: ``freezebench.verdicts.mean_squares`` says 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,6 +57,7 @@ class Interval:
         alpha: Error rate of each of the two bounds.
         num_seeds: Number of seeds; with one, the interval covers sentences only and not training noise.
         num_sentences: Number of distinct sentences.
+        largest_pp: The largest drop or gain that there can be: 100 points of a difference of shares.
     """
 
     drop_pp: float
@@ -67,6 +68,16 @@ class Interval:
     alpha: float
     num_seeds: int
     num_sentences: int
+    largest_pp: float = field(default=math.inf, compare=False)
+
+    @property
+    def of_possible_drops(self) -> Interval:
+        """This interval without the drops that there cannot be: a t interval of few sentences is wider than all."""
+        if not self.is_finite:
+            return self
+        return replace(
+            self, lower_pp=max(self.lower_pp, -self.largest_pp), upper_pp=min(self.upper_pp, self.largest_pp)
+        )
 
     @property
     def is_finite(self) -> bool:
@@ -156,6 +167,7 @@ def interval_from_mean_squares(squares: MeanSquares, *, alpha: float = 0.05, see
         alpha=alpha,
         num_seeds=squares.num_seeds,
         num_sentences=squares.num_sentences,
+        largest_pp=scale if squares.is_of_shares else math.inf,
     )
 
 

@@ -48,6 +48,7 @@ class MeanSquares:
         least_change: What one changed prediction changes an outcome by, at least, for the floor of the standard error.
         arms: The mean squares of the outcomes of baseline and candidate themselves, where their variances depend on the
             metric: of one that is a share. ``None``: of others.
+        is_of_shares: Whether the drop is the difference of two shares, which lies between -1 and 1.
     """
 
     drop: Floats
@@ -59,6 +60,7 @@ class MeanSquares:
     scale: float = POINTS
     least_change: float = 1.0
     arms: tuple[MeanSquares, MeanSquares] | None = None
+    is_of_shares: bool = False
 
 
 def outcome_differences(baseline_correct: ArrayLike, candidate_correct: ArrayLike) -> NDArray[np.int8]:
@@ -131,6 +133,7 @@ def mean_squares(differences: NDArray[np.integer[Any]], groups: ArrayLike | None
         residual=_ratio(m * residual, scale * max(k - 1, 1) * (m - 1)),
         num_seeds=k,
         num_sentences=m,
+        is_of_shares=bool(differences.min() >= -1 and differences.max() <= 1),
     )
 
 
@@ -195,7 +198,8 @@ def mean_squares_of_arms(
     with np.errstate(invalid="ignore"):  # outcomes that are not finite give an interval that is not, which is invalid
         differences = baseline - candidate if higher_is_better else candidate - baseline
         if np.isin(outcomes, (0.0, 1.0)).all():
-            return replace(mean_squares(differences.astype(np.int8), groups), scale=scale)
+            squares = mean_squares(differences.astype(np.int8), groups)
+            return replace(squares, scale=scale, is_of_shares=squares.is_of_shares and scale == POINTS)
         squares = mean_squares_of_numbers(differences, groups)
         arms = [mean_squares_of_numbers(arm, groups) for arm in (outcomes if is_share else ())]
         return replace(
@@ -203,6 +207,7 @@ def mean_squares_of_arms(
             scale=scale,
             least_change=least_change(outcomes, is_bounded=scale == POINTS),
             arms=(arms[0], arms[1]) if arms else None,
+            is_of_shares=is_share,
         )
 
 

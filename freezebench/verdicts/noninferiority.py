@@ -168,6 +168,8 @@ def decide(
         SettingsError: If ``margin_pp`` is not a positive finite number.
     """
     _check_margin(margin_pp)
+    # A limit is at most the largest drop that there can be, so that what is cut off decides nothing.
+    interval = interval.of_possible_drops
     outcome, reason = _judge(interval, margin_pp, unit, too_few)
     # Without enough examples a metric may have no value at all.
     is_shown = interval.is_finite or too_few is None

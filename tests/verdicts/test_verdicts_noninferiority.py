@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from freezebench.errors import SettingsError
-from freezebench.verdicts.crossed import Interval, crossed_interval
-from freezebench.verdicts.mean_squares import OutcomesError
+from freezebench.verdicts.crossed import Interval, crossed_interval, interval_from_mean_squares
+from freezebench.verdicts.mean_squares import OutcomesError, mean_squares_of_arms
 from freezebench.verdicts.noninferiority import Verdict, decide, deepest_safe, invalid_verdict, noninferiority
 
 if TYPE_CHECKING:
@@ -80,6 +80,33 @@ def test_arrays_to_verdict() -> None:
     assert (same.outcome, worse.outcome) == ("non_inferior", "inferior")
     assert same.interval == crossed_interval(baseline, baseline, alpha=0.05)
     assert (same.num_seeds, same.num_sentences, same.margin_pp, same.alpha) == (3, 872, 2.0, 0.05)
+
+
+def test_bounds_are_drops_that_there_can_be() -> None:
+    """A t interval of two sentences is wider than all drops of a share; what is cut off decided nothing."""
+    baseline = np.array([[True, False]] * 3)
+    candidate = ~baseline
+    whole = crossed_interval(baseline, candidate)
+    assert whole.lower_pp < -100
+    assert whole.upper_pp > 100
+    verdict = noninferiority(baseline, candidate, 100.0)
+    assert (verdict.drop_pp, verdict.lower_pp, verdict.upper_pp) == (whole.drop_pp, -100.0, 100.0)
+    assert verdict.outcome == "inconclusive"
+    assert verdict.reason == "the bounds -100.0 to 100.0000 contain 100 points, 3 seeds"
+
+
+@pytest.mark.parametrize(
+    ("scale", "is_share", "is_cut"), [(100.0, True, True), (100.0, False, False), (1.0, False, False)]
+)
+def test_only_differences_of_shares_have_a_largest_drop(scale: float, is_share: bool, is_cut: bool) -> None:
+    """Correlations, R² and losses can drop by more than 100 points."""
+    rng = np.random.default_rng(3)
+    baseline, candidate = rng.random((2, 2)), rng.random((2, 2))
+    squares = mean_squares_of_arms(baseline, candidate, scale=scale, is_share=is_share)
+    whole = interval_from_mean_squares(squares)
+    assert whole.upper_pp > scale
+    verdict = decide(whole, 100.0)
+    assert verdict.upper_pp == (scale if is_cut else whole.upper_pp)
 
 
 def test_one_seed_gives_figures_and_no_verdict() -> None:
