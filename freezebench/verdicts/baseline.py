@@ -212,15 +212,16 @@ def _not_above_text(records: Sequence[RunRecord], metric: Metric) -> str:
     over = "" if len(records) == 1 else f" over {len(records)} seeds"
     text = percent_text(mean) if metric.unit == "points" else f"{mean:.3f}"
     lead = lead_pp(records, metric) or 0.0
+    size = f"{abs(lead):.{fewest_decimals(metric.drop_unit)}f} {metric.drop_unit}"
+    by = f"it is {size} {'better' if lead > 0 else 'worse'}" if lead else "it is the same"
     if metric.name == ACCURACY.name and (share := _share_text(records)):
         return (
-            f"its test accuracy of {text}{over} is not shown to be above that of always predicting one class "
-            f"({lead:+.1f} points): {share[0]}"
+            f"its test accuracy of {text}{over} is not shown to be above that of always predicting one class ({by}): "
+            f"{share[0]}"
         )
-    digits = fewest_decimals(metric.drop_unit)
     return (
         f"its test {metric.label} of {text}{over} is not shown to be better than that of the best constant prediction "
-        f"({lead:+.{digits}f} {metric.drop_unit})"
+        f"({by})"
     )
 
 

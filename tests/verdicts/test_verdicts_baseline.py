@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -181,6 +182,10 @@ def test_a_model_that_guesses_has_a_fault_in_every_metric(task: TaskName, name: 
     shown = "Matthews correlation" if name == "macro-f1" else metric.label
     assert f"its test {shown} of " in fault.sentence
     assert "over 3 seeds is not shown to be better than that of the best constant prediction" in fault.sentence
+    # A signed number in brackets would read as the value of the constant prediction.
+    lead = lead_pp(made_up_scores.runs(task, noise=1e6), METRICS["mcc"] if name == "macro-f1" else metric)
+    assert lead is not None
+    assert re.search(rf"prediction \(it is \d[\d.]* .* {'better' if lead > 0 else 'worse'}\)", fault.sentence)
 
 
 def test_the_loss_of_the_best_constant_prediction_is_the_recorded_one() -> None:
