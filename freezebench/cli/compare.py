@@ -38,7 +38,7 @@ def compare_runs(options: argparse.Namespace) -> int:
         FreezebenchError: If an option or a file is bad.
     """
     from freezebench.records.files import plain
-    from freezebench.report.comparison import comparison_lines
+    from freezebench.report.comparison import comparison_lines, remedy_lines
     from freezebench.specs.grid import PerSpec
     from freezebench.specs.limits import CostLimits
     from freezebench.verdicts.compare import compare
@@ -63,24 +63,8 @@ def compare_runs(options: argparse.Namespace) -> int:
     if options.json:
         write(json_text(plain(_comparison_json(comparison, code)), indent=1) + "\n")
     else:
-        write_lines([*comparison_lines(comparison), *_remedy(comparison, across)])
+        write_lines([*comparison_lines(comparison), *remedy_lines(comparison, "--compare-across", across)])
     return code
-
-
-def _remedy(comparison: Comparison, across: Sequence[str]) -> list[str]:
-    """Return how configurations that differ could be compared all the same, or why they cannot be."""
-    from freezebench.planning.reference_check import fixed_part
-    from freezebench.units import with_and
-    from freezebench.verdicts.matching import differences
-
-    pairs = [pair for pair in comparison.pairs if pair.differences]
-    items = [item for pair in pairs for item in differences(pair.old, pair.new) if not item.is_harmless]
-    fixed = list(dict.fromkeys(fixed_part(item) for item in items if item.name is None))
-    if fixed:
-        has = "has" if len(fixed) == 1 else "have"
-        return [f"The {with_and(fixed)} {has} to be the same. Choose another run."]
-    names = [*across, *(item.name for item in items if item.name is not None)]
-    return [f"To compare across these: --compare-across={','.join(dict.fromkeys(names))}."] if items else []
 
 
 def _check_margin(options: ParsedOptions, new: SavedRun) -> None:

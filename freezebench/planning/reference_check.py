@@ -145,15 +145,16 @@ def refuse_unjudgeable(
             f"{asked}, but {saved.source} holds no such configuration. Save a new one, or let it have no partner "
             f"with --freeze-allow-unmatched={new.freeze}."
         )
-    differing = [item.text for item in _differences(old, test) if item.name not in across]
-    differing = [f"it broke there: {old.broken.rstrip('.')}"] if old.broken else differing
+    refused = [] if old.broken else [item for item in _differences(old, test) if item.name not in across]
+    differing = [f"it broke there: {old.broken.rstrip('.')}"] if old.broken else [item.text for item in refused]
     if name in _TIMED and old.contended_shares and len(old.quiet.runs) < MIN_RUNS:
         differing.append(contention_reason(old.contended_shares, len(old.runs), runs="runs"))
     models = {old.device_name, *old.num_runs_by_model}
     if name in _COSTS and new.device_name not in models and None not in (old.device_name, new.device_name):
         differing.append(f"device {old.device_name} → {new.device_name}")
     if differing:
-        raise SettingsError(f"{asked}, but {saved.source} is not comparable: {', '.join(differing)}. {HOW_TO_SAVE}.")
+        advice = _advice(request, refused) if refused else f"{HOW_TO_SAVE}."
+        raise SettingsError(f"{asked}, but {saved.source} is not comparable: {', '.join(differing)}. {advice}")
 
 
 def too_few_runs(settings: Settings, freeze: str, old: SavedConfiguration | None, *, with_times: bool) -> str:
@@ -198,14 +199,8 @@ def _advice(request: RequestedRun, refused: Sequence[Difference] = ()) -> str:
     admissible = dict.fromkeys(item.name for item in refused if item.name is not None)
     advice = "Undo the change" if refused else "Name another saved run"
     across = f", compare across it with --freeze-compare-across={','.join(admissible)}" if admissible else ""
-    fixed = dict.fromkeys(fixed_part(item) for item in refused if item.name is None)
+    fixed = dict.fromkeys(item.fixed_part for item in refused if item.name is None)
     have = "has" if len(fixed) == 1 else "have"
     same = f" (the {' and the '.join(fixed)} {have} to be the same)" if fixed else ""
     save = f"or save a new one: pytest TESTS --benchmark-save=NAME. {request.elsewhere}"
     return f"{advice}{across}{same}, {save}".rstrip()
-
-
-def fixed_part(difference: Difference) -> str:
-    """Return what a difference is of that nothing admits."""
-    kind = difference.text.partition(" ")[0]
-    return kind if kind in ("metric", "task") else "test set"

@@ -113,13 +113,15 @@ def _comparison_lines(session: FreezeSession, width: int) -> list[str]:
     """Return the comparisons with saved runs, and what was not compared; their tables fit the width."""
     if not session.results():
         return []
-    from freezebench.report.comparison import comparison_lines
+    from freezebench.report.comparison import comparison_lines, remedy_lines
 
+    across = session.options.session_settings.compare_across
     lines: list[str] = []
     for reference in session.references:
         comparison = reference.comparison()
         if comparison is not None:
             lines += comparison_lines(comparison, with_parts=False, width=width)
+            lines += remedy_lines(comparison, "--freeze-compare-across", across)
     return lines
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from freezebench.report.strategy_text import names_heading
 from freezebench.report.terminal_table import text_tables
 from freezebench.specs.node_ids import function_of
-from freezebench.units import NOT_MEASURED, bytes_text, energy_text, seconds_text
+from freezebench.units import NOT_MEASURED, bytes_text, energy_text, seconds_text, with_and
 from freezebench.verdicts.compare import SAVED_RUN
 from freezebench.verdicts.gate import COSTS
+from freezebench.verdicts.matching import differences
 from freezebench.verdicts.mean_squares import POINTS
 from freezebench.verdicts.vocabulary import standing_term
 
@@ -45,6 +46,24 @@ def remarks(comparison: Comparison, *, with_parts: bool = True) -> list[str]:
     lines += [f"Only in {comparison.reference}: {name}." for name in comparison.only_old]
     lines += [f"Not run, so not compared: {name}." for name in comparison.not_run]
     return _across_lines(comparison) + lines
+
+
+def remedy_lines(comparison: Comparison, option: str, across: Sequence[str]) -> list[str]:
+    """Return how configurations that differ could be compared all the same, or why they cannot be.
+
+    Args:
+        comparison: The comparison.
+        option: The option that admits differences.
+        across: What it admits already.
+    """
+    pairs = [pair for pair in comparison.pairs if pair.differences]
+    items = [item for pair in pairs for item in differences(pair.old, pair.new) if not item.is_harmless]
+    fixed = list(dict.fromkeys(item.fixed_part for item in items if item.name is None))
+    if fixed:
+        has = "has" if len(fixed) == 1 else "have"
+        return [f"The {with_and(fixed)} {has} to be the same. Choose another run."]
+    names = [*across, *(item.name for item in items if item.name is not None)]
+    return [f"To compare across these: {option}={','.join(dict.fromkeys(names))}."] if items else []
 
 
 def _across_lines(comparison: Comparison) -> list[str]:

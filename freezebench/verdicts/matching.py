@@ -82,6 +82,12 @@ class Difference:
     text: str
     is_harmless: bool = False
 
+    @property
+    def fixed_part(self) -> str:
+        """What a difference is of that nothing admits."""
+        kind = self.text.partition(" ")[0]
+        return kind if kind in ("metric", "task") else "test set"
+
 
 def differences(old: SavedConfiguration, new: SavedConfiguration) -> list[Difference]:
     """Return each property that has to be equal for a comparison and is not.

@@ -135,7 +135,12 @@ def test_another_protocol_is_refused(project: Project, reached: dict[str, Any]) 
     result.assert_outcomes(skipped=2)
     result.stdout.fnmatch_lines(["Not compared: *[[]emb[]]: epochs 8 → 9."])
     result.stdout.fnmatch_lines(["SKIPPED*INCONCLUSIVE: none", "*INCONCLUSIVE: *epochs 8 → 9"])
+    # As in continuous integration, where nothing is trained.
+    assert "To compare across these: --freeze-compare-across=epochs." in result.outlines
     reached["ran"] = 0
+    result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", "--freeze-epochs=9", "--freeze-max-memory=2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*is not comparable: epochs 8 → 9. *with --freeze-compare-across=epochs, or save*"])
     _change(pytester, data_sha256={"test": "f" * 64})
     result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", "--freeze-max-memory=2")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
