@@ -126,6 +126,17 @@ def usual_modes(folder: Path) -> tuple[int, int]:
     return mode, mode | (mode & 0o444) >> 2
 
 
+def check_writable(folder: Path) -> None:
+    """Check that files could be written to a folder, which need not be there yet and is not made.
+
+    Raises:
+        OSError: If they could not.
+    """
+    existing = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    with tempfile.TemporaryFile(dir=existing):
+        pass
+
+
 def prepare_folder(folder: Path, option: str, *, may_be_read_only: bool = False) -> None:
     """Create a folder and check that files can be written there.
 

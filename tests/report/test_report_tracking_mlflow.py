@@ -43,6 +43,21 @@ def test_a_folder_that_is_refused_is_an_error_before_anything_is_trained(
         assert not (tmp_path / "runs").exists()
 
 
+def test_a_database_that_cannot_be_written_is_an_error_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of the default one, in the current folder; one that can be is not made yet."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'file' / 'runs.db'}")
+    with pytest.raises(
+        SettingsError, match=r"--freeze-log=mlflow: MLflow cannot write to the database .*another folder"
+    ):
+        make_trackers(["mlflow"], "--freeze-log")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///new/runs.db")
+    make_trackers(["mlflow"], "--freeze-log")
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.parametrize("store", ["default", "files"])
 def test_every_run_is_nested_below_its_experiment(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """MLflow's own default, a database here, and its folder of files, which releases of 2026 have to be allowed."""

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 import experiments
+from freezebench.errors import SettingsError
 from freezebench.report.experiment import Experiment
 from freezebench.report.tracking.content import logged
+from freezebench.report.tracking.registry import make_trackers
 
 pytest.importorskip("tensorboard", reason="the extra `tensorboard` is not installed")
 
@@ -79,3 +81,18 @@ def test_a_second_session_has_a_folder_of_its_own(
     names = {TensorboardTracker().log(content) for _ in range(2)}
     assert {path.name for path in (tmp_path / "runs" / "freezebench").iterdir()} == names
     assert len(names) == 2
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that can be is not made yet, since a plan logs nothing."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "file" / "events"))
+    with pytest.raises(
+        SettingsError, match=r"--freeze-log=tensorboard: TensorBoard cannot write to .*to another one\."
+    ):
+        make_trackers(["tensorboard"], "--freeze-log")
+    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "new" / "events"))
+    make_trackers(["tensorboard"], "--freeze-log")
+    assert not (tmp_path / "new").exists()

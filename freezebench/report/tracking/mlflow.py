@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 
 from freezebench.errors import SettingsError, named
+from freezebench.records.files import check_writable
 from freezebench.report.tracking.base import PROJECT, without_credentials
 
 if TYPE_CHECKING:
@@ -40,9 +41,17 @@ class MlflowTracker:
         """Read the variables of MLflow, and open a folder that they name, which its releases of 2026 refuse.
 
         Raises:
-            SettingsError: If MLflow does not write to a folder.
+            SettingsError: If MLflow does not write to a folder, or a database's cannot be written to.
         """
         uri = mlflow.get_tracking_uri()
+        if urlsplit(uri).scheme == "sqlite" and (path := urlsplit(uri).path.removeprefix("/")):
+            try:
+                check_writable(Path(path).absolute().parent)
+            except OSError as error:
+                raise SettingsError(
+                    f"MLflow cannot write to the database {uri} ({error.strerror or error}). Set MLFLOW_TRACKING_URI "
+                    "to one in another folder."
+                ) from error
         if urlsplit(uri).scheme in ("", "file"):
             try:
                 MlflowClient()

@@ -16,6 +16,8 @@ from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from freezebench.errors import SettingsError
+from freezebench.records.files import check_writable
 from freezebench.report.tracking.base import PROJECT
 
 if TYPE_CHECKING:
@@ -33,8 +35,19 @@ class TensorboardTracker:
     name = "tensorboard"
 
     def __init__(self) -> None:
-        """Read the variable."""
+        """Read the variable, and check the folder.
+
+        Raises:
+            SettingsError: If it cannot be written to.
+        """
         self._folder = Path(os.environ.get("TENSORBOARD_LOGGING_DIR") or "runs").absolute() / PROJECT
+        try:
+            check_writable(self._folder)
+        except OSError as error:
+            raise SettingsError(
+                f"TensorBoard cannot write to the folder {self._folder} ({error.strerror or error}). Set "
+                "TENSORBOARD_LOGGING_DIR to another one."
+            ) from error
 
     @property
     def destination(self) -> str:
