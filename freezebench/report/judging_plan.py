@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from freezebench.report.data_text import slice_sizes
-from freezebench.report.label_text import balance_sentence, few_of_subsets_sentence
+from freezebench.report.label_text import balance_sentence, few_of_subsets_sentence, tags_sentence
 from freezebench.report.metric_text import in_unit
 from freezebench.report.plan import shown_margins
 from freezebench.report.repairs import repairing_steps
@@ -41,7 +41,8 @@ def judging_lines(settings: Settings, facts: DataFacts, *, with_usual: bool = Tr
         lines.append(f"task {facts.task}, judged by {metric.label}, margin {margin}{asserted}")
     if sizes := slice_sizes(facts):
         lines.append(f"slices of {settings.data.slice_column}: {listed(sizes, _MOST_NAMED)}")
-    lines += filter(None, [balance_sentence(facts, metric), few_of_subsets_sentence(facts, metric)])
+    sentences = (tags_sentence, balance_sentence, few_of_subsets_sentence)
+    lines += filter(None, (sentence(facts, metric) for sentence in sentences))
     return [f"freezebench: {line}" for line in lines]
 
 

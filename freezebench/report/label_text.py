@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.report.data_text import label_counts, share_texts
 from freezebench.scoring.confusion import ACCURACY, MACRO_F1
+from freezebench.scoring.entities import ENTITY_F1, are_entity_tags
 from freezebench.units import listed, percent_text
 from freezebench.verdicts.classes import majority_class
 from freezebench.verdicts.metric_subsets import subsets_with_few_labels
@@ -27,8 +28,31 @@ def label_sentences(facts: DataFacts, metric: Metric) -> list[str]:
         facts: The data set.
         metric: The metric that judges it.
     """
-    sentences = (balance_sentence, too_few_sentence, few_of_subsets_sentence)
+    sentences = (tags_sentence, balance_sentence, too_few_sentence, few_of_subsets_sentence)
     return [text for sentence in sentences if (text := sentence(facts, metric)) is not None]
+
+
+def tags_sentence(facts: DataFacts, metric: Metric) -> str | None:
+    """Return that tags would be those of entities if they began with capitals; ``None``: they are, or are other ones.
+
+    Args:
+        facts: The data set.
+        metric: The metric that judges it.
+    """
+    names = facts.label_names
+    example = next((name for name in names if name[:1].islower() and "-" in name), None)
+    if facts.task != "token-classification" or metric is not ACCURACY or example is None:
+        return None
+    if not are_entity_tags([_capitalized(name) for name in names]):
+        return None
+    return (
+        f"Tags such as {example} are not taken for those of entities, since they begin with small letters, so that "
+        f"accuracy judges the words. Write {_capitalized(example)} and so on to be judged by {ENTITY_F1.label}."
+    )
+
+
+def _capitalized(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def balance_sentence(facts: DataFacts, metric: Metric) -> str | None:

@@ -9,7 +9,8 @@ import pytest
 
 import made_up_tasks
 from experiments import settings
-from freezebench.report.label_text import balance_sentence, few_of_subsets_sentence, too_few_sentence
+from freezebench.report.judging_plan import judging_lines
+from freezebench.report.label_text import balance_sentence, few_of_subsets_sentence, tags_sentence, too_few_sentence
 from freezebench.report.plan import resolution_line
 from freezebench.scoring.metrics import ACCURACY, METRICS, metric_of
 from freezebench.verdicts.metric_subsets import subsets_with_few_labels
@@ -53,6 +54,29 @@ def test_balanced_classes_and_other_tasks_have_none() -> None:
     words = made_up_tasks.run("token-classification").data
     assert words is not None
     assert balance_sentence(words, ACCURACY) is None
+
+
+@pytest.mark.parametrize(
+    ("names", "is_said"),
+    [
+        (("o", "b-per", "i-per"), True),
+        (("O", "b-per", "i-per"), True),
+        (("O", "B-per", "I-per"), False),
+        (("adj", "noun", "x-verb"), False),
+        (("o", "i"), False),
+    ],
+)
+def test_tags_in_small_letters_are_said(names: tuple[str, ...], is_said: bool) -> None:
+    """Before anything is trained: accuracy judges them, of which most words are outside of entities."""
+    words = made_up_tasks.run("token-classification").data
+    assert words is not None
+    facts = replace(words, label_names=names, test_labels=tuple(label % len(names) for label in words.test_labels))
+    metric = metric_of(None, "token-classification", names)
+    lines = judging_lines(settings(), facts)
+    said = [line for line in lines if "Write B-per and so on to be judged by entity F1." in line]
+    assert len(said) == is_said
+    assert (metric is ACCURACY) is (names[1] != "B-per")
+    assert is_said == (tags_sentence(facts, metric) is not None)
 
 
 def test_a_metric_that_cannot_be_judged_has_no_smallest_margin() -> None:
