@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.escaping import terminal_text
-from freezebench.report.metric_text import in_points_of, result_metric, unit_word, unsigned_drop
+from freezebench.report.metric_text import in_points_of, result_metric, signed_drop, unit_word, unsigned_drop
 from freezebench.report.more_evidence import ignores_sentences, more_evidence
 from freezebench.report.repairs import repairing_steps
 from freezebench.units import counted
@@ -13,6 +13,8 @@ from freezebench.verdicts.judge import BASELINE_INVALID
 from freezebench.verdicts.vocabulary import STANDINGS, standing_term
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from freezebench.scoring.metric import Metric
     from freezebench.verdicts.judge import ConfigurationResult
     from freezebench.verdicts.noninferiority import Verdict
@@ -26,6 +28,28 @@ def gate_sentence(result: ConfigurationResult) -> str:
     machine is too noisy. Of several limits the worst standing gives the word, and all of them are listed.
     """
     return terminal_text(_gate_sentence(result))
+
+
+def failed_limits(results: Iterable[ConfigurationResult]) -> list[str]:
+    """Return every limit that a configuration is shown to be past, with the observation and its interval."""
+    sentences = []
+    for result in (result for result in results if result.standing == "worse"):
+        gate, metric = result.gate, result_metric(result)
+        if gate is not None and gate.outcome == "inferior" and (interval := gate.interval) is not None:
+            drop, lower, upper = (
+                signed_drop(value, metric) for value in (interval.drop_pp, interval.lower_pp, interval.upper_pp)
+            )
+            sentences.append(
+                f"{STANDINGS['worse'].word}: {result.freeze} is not within its limit of "
+                f"{in_points_of(gate.margin_pp, metric)}: drop {drop} [{lower}, {upper}], "
+                f"{counted(interval.num_seeds, 'seed')}."
+            )
+        sentences += [
+            f"{standing_term(part.standing, is_cost=part.is_cost).word}: {result.freeze}: {part.sentence}."
+            for part in result.parts
+            if part.standing == "worse"
+        ]
+    return sentences
 
 
 def _gate_sentence(result: ConfigurationResult) -> str:

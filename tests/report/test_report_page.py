@@ -30,6 +30,7 @@ from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots import draw
 from freezebench.report.summary import summarize
 from freezebench.units import NOT_MEASURED
+from freezebench.verdicts.gate import Part
 from freezebench.verdicts.judge import judge
 
 if TYPE_CHECKING:
@@ -136,6 +137,26 @@ def test_an_answer_without_a_safe_prefix() -> None:
     assert "No configuration is non-inferior at a margin of 2 points." in content
     assert content.index("No configuration is non-inferior") < content.index("how to read") < content.index("Figures")
     assert "Confidence" not in content
+
+
+def test_failed_limits_come_first() -> None:
+    """With drop, interval and limit, and those on costs and of saved runs; what passed or is undecided is not there."""
+    requested = experiments.settings()
+    part = Part(quantity="train time", standing="worse", sentence="train time: 2.000× the saved run's, at most 1.5×")
+    undecided = Part(quantity="energy", standing="undecided", sentence="energy: unknown")
+    slow = replace(experiments.judged("emb+L0", 0.9), parts=(part, undecided))
+    judged = [experiments.judged("none", 0.9), experiments.judged("emb", 0.7), slow]
+    content = _made(Experiment.of(requested, summarize(judged, requested))).text
+    head, headline, _ = content.partition("No configuration")
+    assert headline
+    assert re.search(
+        r"INFERIOR: emb is not within its limit of 5 points: drop \+18\.9 \[\+1\d\.\d, \+2\d\.\d\], 3 seeds\. "
+        r"EXCEEDED: emb\+L0: train time: 2\.000× the saved run's, at most 1\.5×\.",
+        head,
+    )
+    assert "energy" not in head
+    free = [experiments.judged("none", 0.9), experiments.judged("emb", 0.7, limit=None)]
+    assert "INFERIOR:" not in _made(Experiment.of(requested, summarize(free, requested))).text.partition("Figures")[0]
 
 
 def test_an_invalid_baseline_is_a_failed_experiment() -> None:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from freezebench.report.data_text import size_of_run
+from freezebench.report.gate_text import failed_limits
 from freezebench.report.metric_text import result_metric, unsigned_drop
 from freezebench.report.page.markup import Html, element, joined
 from freezebench.report.recommendation import recommended
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from freezebench.report.experiment import Experiment
     from freezebench.report.rows import Row
 
+_MOST_SHOWN = 8
 # What a sentence tells people to type.
 _CODE = re.compile(r"freezebench\.\w+\([^)]*\)|--freeze-[\w-]+(?:=[^\s,;.]+(?:\.[^\s,;.]+)*)?")
 
@@ -31,8 +33,11 @@ def answer(experiment: Experiment, forest_plot: Html | None) -> Html:
     given = experiment.summary.answer
     recommendation = recommended(experiment.results, experiment.rows)
     saved = None if recommendation is None else _tiles(experiment, recommendation)
+    failed = failed_limits(experiment.results)
+    more = [f"and {len(failed) - _MOST_SHOWN} more"] if len(failed) > _MOST_SHOWN else []
     return element(
         "section",
+        *(element("p", sentence, class_="failed-limit") for sentence in [*failed[:_MOST_SHOWN], *more]),
         element("h2", given.headline, class_="headline"),
         *(element("p", with_code(sentence), class_="answer") for sentence in given.details),
         element("div", forest_plot, saved, class_="evidence") if forest_plot or saved else None,
