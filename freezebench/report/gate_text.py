@@ -39,13 +39,11 @@ def failed_limits(results: Iterable[ConfigurationResult]) -> list[str]:
             drop, lower, upper = (
                 signed_drop(value, metric) for value in (interval.drop_pp, interval.lower_pp, interval.upper_pp)
             )
-            sentences.append(
-                f"{STANDINGS['worse'].word}: {result.freeze} is not within its limit of "
-                f"{in_points_of(gate.margin_pp, metric)}: drop {drop} [{lower}, {upper}], "
-                f"{counted(interval.num_seeds, 'seed')}."
-            )
+            limit, seeds = in_points_of(gate.margin_pp, metric), counted(interval.num_seeds, "seed")
+            word = STANDINGS["worse"].word
+            sentences.append(f"{result.freeze}: {word}: drop {drop} [{lower}, {upper}], limit {limit}, {seeds}.")
         sentences += [
-            f"{standing_term(part.standing, is_cost=part.is_cost).word}: {result.freeze}: {part.sentence}."
+            f"{result.freeze}: {standing_term(part.standing, is_cost=part.is_cost).word}: {part.sentence}."
             for part in result.parts
             if part.standing == "worse"
         ]

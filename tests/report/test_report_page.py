@@ -150,8 +150,8 @@ def test_failed_limits_come_first() -> None:
     head, headline, _ = content.partition("No configuration")
     assert headline
     assert re.search(
-        r"INFERIOR: emb is not within its limit of 5 points: drop \+18\.9 \[\+1\d\.\d, \+2\d\.\d\], 3 seeds\. "
-        r"EXCEEDED: emb\+L0: train time: 2\.000× the saved run's, at most 1\.5×\.",
+        r"emb: INFERIOR: drop \+18\.9 \[\+1\d\.\d, \+2\d\.\d\], limit 5 points, 3 seeds\. "
+        r"emb\+L0: EXCEEDED: train time: 2\.000× the saved run's, at most 1\.5×\.",
         head,
     )
     assert "energy" not in head

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from freezebench.specs.data import DataSpec
     from freezebench.specs.names import TaskName
 
-FALLBACK_MODEL, _FALLBACK_TASK = "embedded", "sequence-classification"
+FALLBACK_MODEL = "embedded"
+_FALLBACK_TASK = "sequence-classification"
 _MOST_NAMED = 5
 # Each of them is read as a whole.
 _MOST_READ = 10
@@ -151,8 +152,8 @@ def _choose_data(
         source = unused if given.data is None else "as --data says"
         if given.task not in {None, _FALLBACK_TASK}:
             raise SettingsError(
-                f"--task={given.task} does not fit {reviews.SOURCE}, the data ({source}), which are for "
-                f"{_FALLBACK_TASK}. Give --data=PATH."
+                f"--task={given.task} does not fit the data, {reviews.SOURCE}, which are for {_FALLBACK_TASK}. Give "
+                "--data=PATH."
             )
         experiment.found["data"] = f"{reviews.SOURCE}: sentences of movie reviews ({source})"
         experiment.arguments += fallback_data_arguments()
