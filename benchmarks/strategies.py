@@ -30,8 +30,6 @@ from freezebench.report.experiment import read_experiments
 from freezebench.report.picture import Picture
 from freezebench.report.plots import side_by_side
 
-# The rates of the preset, which would otherwise hold for its own data alone.
-RATES = "1.3e-4,emb+L0-1:1.5e-4,emb+L0-2:2e-4,emb+L0-5:5e-3"
 _LABEL = "Recorded output: drop in points and speed-up"
 _OUTPUT = "output.txt"
 
@@ -41,7 +39,7 @@ def train(folder: Path, sst2: str, options: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "pytest", "benchmarks/test_freeze_grid.py", "-p", "no:cacheprovider"]
     command += ["--freeze-grid=strategies", f"--freeze-data=reviews,{sst2}", "--freeze-max-train=500"]
-    command += ["--freeze-tune-lr=0.33,1,3", f"--freeze-lr={RATES}", "--freeze-dropout=no"]
+    command += ["--freeze-tune-lr=0.33,1,3", "--freeze-dropout=no"]
     command += ["--freeze-num-seeds=3", f"--freeze-report={folder / 'report'}", f"--freeze-store={folder / 'store'}"]
     with (folder / _OUTPUT).open("wb") as output:
         # Exit code 1: some configuration is worse than its limit, which is a result.

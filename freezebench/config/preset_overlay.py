@@ -64,7 +64,8 @@ def learning_rates(base: Preset, options: ParsedOptions, *, is_own: bool) -> Per
     Args:
         base: The preset.
         options: The options that were set.
-        is_own: Whether model and data are the preset's, for which its rates were chosen; others get the protocol's.
+        is_own: Whether the model is the preset's, which learns at its rates from other data, too; others get the
+            protocol's.
     """
     usual = base.learning_rates if is_own else PerSpec(default=base.protocol.learning_rate)
     rates = options.get("lr", usual)

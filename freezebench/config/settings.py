@@ -262,7 +262,7 @@ def _overlay(base: Preset, reason: str, options: ParsedOptions, num_layers: int 
     check_columns_and_sets(options, data)
     is_own = model == base.model and data.source == base.data.source
     trained = protocol(base, options, is_own=is_own)
-    rates = learning_rates(base, options, is_own=is_own)
+    rates = learning_rates(base, options, is_own=model == base.model)
     # A preset's limits document what freezing costs in one experiment; they do not hold for another one.
     is_own_experiment = has_its_limits(base, options, (model, data, trained, rates))
     limits = options.get("max_drop", base.max_drop if is_own_experiment else PerSpec())

@@ -203,6 +203,16 @@ def test_the_presets_sample_is_taken_of_its_own_data_only() -> None:
     assert _resolve({"data": "./mine", "max_train": "9"}).data.max_train == 9
 
 
+def test_the_presets_rates_hold_for_its_model_whatever_the_data() -> None:
+    """Another model trains at the usual rate; an own rate replaces all of them."""
+    own = PRESETS["embedded"].learning_rates
+    assert _resolve({"data": "./mine"}).learning_rates == _resolve().learning_rates == own
+    assert _resolve({"data": "./mine", "task": "regression"}).learning_rates == own
+    assert _resolve({"data": "./mine", "lr": "1e-3"}).learning_rates == PerSpec(default=1e-3)
+    assert _resolve({"model": "x"}).learning_rates == PerSpec(default=5e-5)
+    assert _resolve({"data": "./mine"}).protocol.dropout
+
+
 def test_seeds_and_rates_reach_the_run() -> None:
     """Seeds count up from the first one; the rate of a configuration replaces the protocol's."""
     settings = _resolve({"num_seeds": "3", "seed": "7", "lr": "1e-4,emb:1e-3"})
