@@ -17,7 +17,7 @@ from freezebench.pytest_plugin.options import find_session
 from freezebench.units import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from freezebench.session import FreezeSession
     from freezebench.verdicts.judge import ConfigurationResult
@@ -65,6 +65,12 @@ class SessionGate:
     def has_failures(self) -> bool:
         """Whether some test failed."""
         return bool(self._failed)
+
+    @property
+    def causes(self) -> set[str]:
+        """The causes of invalid baselines that failed tests have named."""
+        failed = (result for node_id, (result, _) in self._results.items() if node_id in self._failed)
+        return {result.broken for result in failed if result.is_baseline and result.broken}
 
     def expect(self, config: pytest.Config, items: Sequence[pytest.Item]) -> None:
         """Take the selected tests before the first one runs."""
@@ -200,26 +206,42 @@ def _undecided(session: FreezeSession, gate: SessionGate) -> str | None:
     # The verdicts of one model say nothing about another one.
     by_word: dict[str, list[str]] = {}
     for settings, group in tables:
-        word, sentence = _undecided_table(group)
+        word, sentence = _undecided_table(group, gate.causes)
         if sentence is not None:
             name = "" if len(tables) == 1 else f"{settings.model} on {settings.data.source}: "
             by_word.setdefault(word, []).append(f"{name}{sentence}")
     return " ".join(f"{word}: {' '.join(sentences)}" for word, sentences in by_word.items()) or None
 
 
-def _undecided_table(requested: Sequence[ConfigurationResult]) -> tuple[str, str | None]:
-    """Return the complaint about an experiment in which nothing is decided, after its word; ``None``: something is."""
+def _undecided_table(requested: Sequence[ConfigurationResult], told: Container[str]) -> tuple[str, str | None]:
+    """Return the complaint about an experiment in which nothing is decided, after its word; ``None``: something is.
+
+    Args:
+        requested: The results of the experiment.
+        told: The causes of invalid baselines that failed tests have named.
+    """
     baseline = next((result for result in requested if result.is_baseline), None)
     if baseline is not None and baseline.broken:
-        return "INVALID", _broken_baseline(baseline, baseline.broken)
+        return "INVALID", _broken_baseline(baseline, baseline.broken, is_told=baseline.broken in told)
     return "INCONCLUSIVE", _without_decision(requested)
 
 
-def _broken_baseline(baseline: ConfigurationResult, cause: str) -> str:
-    """Return the complaint about an experiment whose baseline is no measure, with what is likely to repair it."""
+def _broken_baseline(baseline: ConfigurationResult, cause: str, *, is_told: bool) -> str:
+    """Return the complaint about an experiment whose baseline is no measure, with what is likely to repair it.
+
+    Args:
+        baseline: The baseline.
+        cause: Why it is invalid.
+        is_told: Whether the failure of its own test says both.
+    """
     from freezebench.report.repairs import repairing_steps
     from freezebench.verdicts.judge import BASELINE_INVALID
 
+    if is_told:
+        return (
+            f"nothing is compared, since {BASELINE_INVALID}. Remove the cause, which its failed test names: every drop "
+            "is measured from the baseline."
+        )
     steps = "".join(f" {step}" for step in repairing_steps(baseline))
     return (
         f"nothing is compared, since {BASELINE_INVALID}: {cause.rstrip('.')}. Remove the cause, since every drop is "

@@ -59,6 +59,14 @@ class Answer:
     details: tuple[str, ...] = ()
     next_steps: tuple[str, ...] = ()
 
+    @property
+    def short_headline(self) -> str:
+        """The headline without the cause of a failure, for where the whole one is above."""
+        if self.outcome != "failed":
+            return self.headline
+        failure, state, *_ = self.headline.split(": ", 2)
+        return f"{failure}: {state.rstrip('.')}."
+
 
 def answer(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> Answer:
     """Return the answer of one experiment.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from freezebench.report.strategy_text import names_heading
 from freezebench.report.terminal_table import text_tables
 from freezebench.specs.node_ids import function_of
-from freezebench.units import NOT_MEASURED, bytes_text, energy_text, seconds_text, with_and
+from freezebench.units import NOT_MEASURED, bytes_text, energy_text, listed, seconds_text, with_and
 from freezebench.verdicts.compare import SAVED_RUN
 from freezebench.verdicts.gate import COSTS
 from freezebench.verdicts.matching import differences
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from freezebench.verdicts.compare import Comparison, Pair
     from freezebench.verdicts.observation import Observation
+
+_MOST_NAMED = 8
 
 
 def comparison_lines(comparison: Comparison, *, with_parts: bool = True, width: int = 100) -> list[str]:
@@ -42,6 +44,7 @@ def remarks(comparison: Comparison, *, with_parts: bool = True) -> list[str]:
     """Return the sentences under the table: limits, and what was not compared."""
     labelled = zip(comparison.pairs, _labels(comparison.pairs), strict=True)
     lines = [line for pair, label in labelled for line in _pair_lines(pair, label, with_parts=with_parts)]
+    lines += _refused_lines(comparison)
     lines += [f"Not in {comparison.reference}: {name}." for name in comparison.only_new]
     lines += [f"Only in {comparison.reference}: {name}." for name in comparison.only_old]
     lines += [f"Not run, so not compared: {name}." for name in comparison.not_run]
@@ -107,9 +110,6 @@ def _pair_lines(pair: Pair, label: str, *, with_parts: bool) -> list[str]:
     lines = []
     if pair.new.node_id and pair.old.node_id and pair.new.node_id != pair.old.node_id:
         lines.append(f"Renamed: {pair.old.node_id} is now {pair.new.node_id}.")
-    if pair.refused:
-        lines.append(f"Not compared: {pair.new.name}: {pair.refused.rstrip('.')}.")
-        return lines
     for observation in pair.observations:
         if observation.standing is not None:
             word = standing_term(observation.standing, is_cost=not observation.is_metric).word
@@ -117,6 +117,15 @@ def _pair_lines(pair: Pair, label: str, *, with_parts: bool) -> list[str]:
         elif observation.sentence:
             lines.append(f"{label}: {observation.sentence}.")
     return lines
+
+
+def _refused_lines(comparison: Comparison) -> list[str]:
+    """Return what was not compared, one sentence per reason."""
+    names: dict[str, list[str]] = {}
+    for pair in comparison.pairs:
+        if pair.refused:
+            names.setdefault(pair.refused.rstrip("."), []).append(pair.new.name)
+    return [f"Not compared: {listed(refused, _MOST_NAMED)}: {reason}." for reason, refused in names.items()]
 
 
 def _cell(observation: Observation) -> str:

@@ -53,8 +53,8 @@ def closing_lines(
 ) -> list[Line]:
     """Return the answers once more, for the end of a session.
 
-    Those are each headline and, of several experiments, the sentence on all of them; of a single one what to do next,
-    and what is inferior where no test has a limit.
+    Those are each headline, of a failure without its cause, and, of several experiments, the sentence on all of them;
+    of a single one what to do next, and what is inferior where no test has a limit.
 
     Args:
         summaries: The summaries of the experiments.
@@ -67,7 +67,7 @@ def closing_lines(
         # Several answers need the names of their experiments.
         name = f"{_name(summary)}: " if len(summaries) > 1 else ""
         style = _HEADLINES[summary.answer.outcome]
-        lines += [((line, style),) for line in wrap(name + summary.answer.headline, width)]
+        lines += [((line, style),) for line in wrap(name + summary.answer.short_headline, width)]
     if len(summaries) == 1:
         for sentence in summaries[0].answer.next_steps[:1]:
             lines += _sentence(sentence.replace(HOW_TO_SAVE, ".") if is_saved else sentence, width)
