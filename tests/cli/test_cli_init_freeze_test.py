@@ -22,6 +22,7 @@ from freezebench.data.load import load_data
 from freezebench.errors import DataError
 from freezebench.models.source import ModelSource
 from freezebench.specs.data import DataSpec
+from freezebench.specs.names import TaskName
 from task_data import write_task_data
 from tiny import sentences, write_data
 
@@ -82,7 +83,12 @@ def test_a_limit_that_may_be_too_small_says_so(tmp_path: Path) -> None:
         (line,) = limit.lines[1:-1] or [""]
         return line
 
-    for task, label in (("token-classification", "entity F1"), ("multi-label", "macro F1"), ("regression", "Pearson")):
+    labels: dict[TaskName, str] = {
+        "token-classification": "entity F1",
+        "multi-label": "macro F1",
+        "regression": "Pearson",
+    }
+    for task, label in labels.items():
         line = comment(write_task_data(tmp_path / task, task))
         assert line.startswith(f"    # How small a drop of {label}"), line
         assert line.endswith(" can show is known after the first runs.")

@@ -7,7 +7,7 @@ import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from freezebench.cli.arguments import parsed_argument
 from freezebench.cli.init import freeze_test, workflow
@@ -37,6 +37,8 @@ from freezebench.units import listed
 
 if TYPE_CHECKING:
     import argparse
+
+    from freezebench.specs.names import TaskName
 
 _MOST_NAMED = 3
 _OPTION_PREFIX = "freeze_"
@@ -127,7 +129,7 @@ def _given(options: argparse.Namespace) -> Given:
         data=options.data,
         text_columns=None if columns is None else parsed_argument(parse_columns, columns, "--text-column"),
         label_column=options.label_column,
-        task=task,
+        task=cast("TaskName | None", task),
     )
 
 
