@@ -36,10 +36,14 @@ class Source:
         """Return the name that settings keep for an option of this source."""
         return _filled(self.origin or self.label, option)
 
+    @property
+    def layers(self) -> Sequence[Mapping[str, object]]:
+        """The mappings of ``values``, the strongest first."""
+        return self.values.maps if isinstance(self.values, ChainMap) else [self.values]
+
     def layer_of(self, option: str) -> int:
-        """Return which of the mappings of ``values`` sets an option, from 0, the strongest one."""
-        layers = self.values.maps if isinstance(self.values, ChainMap) else [self.values]
-        return next(number for number, values in enumerate(layers) if option in values)
+        """Return which of the layers sets an option, from 0, the strongest one."""
+        return next(number for number, values in enumerate(self.layers) if option in values)
 
     def check(self) -> None:
         """Make sure that every value can be parsed, including those that another source overrides.
@@ -60,11 +64,13 @@ class ParsedOptions:
         values: Parsed values by option name.
         origins: Where each value comes from, as error messages say it.
         ranks: How strong the source of each value is; the smallest rank is the strongest.
+        sources: The sources, the strongest first.
     """
 
     values: Mapping[str, object]
     origins: Mapping[str, str]
     ranks: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    sources: Sequence[Source] = ()
 
     def __contains__(self, name: str) -> bool:
         return name in self.values
@@ -77,6 +83,23 @@ class ParsedOptions:
     def is_stronger(self, name: str, other: str) -> bool:
         """Return whether the source that sets an option is stronger than that of another one, which is set, too."""
         return name in self.ranks and self.ranks[name] < self.ranks[other]
+
+    def beside(self, other: str, name: str) -> object:
+        """Return the value that an option has for the source that sets another one, or ``None``.
+
+        That source, or a weaker one, sets it; what a stronger one sets may not be known there.
+
+        Args:
+            other: The other option, which is set.
+            name: The option.
+        """
+        position, layer = self.ranks[other]
+        for source in self.sources[position:]:
+            for values in source.layers[layer:]:
+                if values.get(name) is not None:
+                    return BY_NAME[name].parse(values[name], source.name_of(name))
+            layer = 0
+        return None
 
 
 def parse_sources(sources: Sequence[Source], *, session_wide: bool) -> ParsedOptions:
@@ -100,7 +123,7 @@ def parse_sources(sources: Sequence[Source], *, session_wide: bool) -> ParsedOpt
             origins[name] = source.origin_of(name)
             values[name] = option.parse(raw, source.name_of(name))
             ranks[name] = (position, source.layer_of(name))
-    return ParsedOptions(values=values, origins=origins, ranks=ranks)
+    return ParsedOptions(values=values, origins=origins, ranks=ranks, sources=sources)
 
 
 def _filled(label: str, option: str) -> str:

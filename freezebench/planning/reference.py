@@ -210,11 +210,9 @@ class Reference:
             SettingsError: If something is asserted or required that cannot be decided.
         """
         pairs = [(test, self._partners.get(str(test.configuration.node_id))) for test in self._planned]
-        if self._request.is_required:
-            # A report keeps configurations that broke; pytest-benchmark's files lack them, which may be allowed, too.
-            held = [(test, old) for test, old in pairs if not (old and old.broken and self._is_allowed(old))]
-            refuse_incomparable(self._request, held, self._across)
-        notes = [refuse_single_seeds(self._request, pairs)]
+        # A report keeps configurations that broke; pytest-benchmark's files lack them, which may be allowed, too.
+        held = [(test, old) for test, old in pairs if not (old and old.broken and self._is_allowed(old))]
+        notes = [refuse_incomparable(self._request, held, self._across), refuse_single_seeds(self._request, pairs)]
         for test, old in pairs:
             settings, freeze = test.settings, test.configuration.freeze
             # Without a partner it may be one that is not run, which only a loaded model tells.
@@ -222,7 +220,7 @@ class Reference:
                 refuse_unjudgeable(self._request, (test, old), self._costs(settings), self._across)
             if not self._is_anchor:
                 notes.append(too_few_runs(settings, freeze, old, with_times=self._with_times))
-        if self.saved is not None and self._without_partner:
+        if self.saved is not None and self._partners and self._without_partner:
             names = enumerated(new.name for new in self._without_partner)
             notes.append(f"{self._request.option}: not in {self.saved.source}, so not compared: {names}.")
         return notes

@@ -58,8 +58,8 @@ def refuse_incomparable(
     request: RequestedRun,
     pairs: Sequence[tuple[PlannedTest, SavedConfiguration | None]],
     across: Container[str | None],
-) -> None:
-    """Refuse a session in which a configuration could not be compared with its partner, or none has a partner.
+) -> str:
+    """Return a note if a configuration could not be compared with its partner, or none has a partner; else empty.
 
     Args:
         request: The saved run.
@@ -67,16 +67,19 @@ def refuse_incomparable(
         across: Names of what may differ.
 
     Raises:
-        SettingsError: If that is so, with what differs and what to do.
+        SettingsError: The note, where the session must not start then.
     """
     if request.saved is None or not pairs:
-        return
+        return ""
     matched = [(test, old) for test, old in pairs if old is not None]
     if not matched:
         held = enumerated(old.name for old in request.saved.configurations)
         planned = enumerated(test.configuration.name for test, _ in pairs)
         problem = f"nothing could be compared: {request.saved.source} holds {held}, and this session runs {planned}"
-        raise SettingsError(f"{request.option}: {problem}. {_advice(request)}")
+        nothing = f"{request.option}: {problem}. {_advice(request)}"
+        if request.is_required:
+            raise SettingsError(nothing)
+        return nothing
     # Configurations mostly differ in the same things, which are then said once.
     names: dict[str, list[str]] = {}
     refused: list[Difference] = []
@@ -86,11 +89,13 @@ def refuse_incomparable(
         reason = f"it is invalid there: {old.broken.rstrip('.')}" if old.broken else ", ".join(i.text for i in found)
         if reason:
             names.setdefault(reason, []).append(test.configuration.name)
-    if names:
-        problem = "; ".join(f"{enumerated(tests)}: {reason}" for reason, tests in names.items())
-        raise SettingsError(
-            f"{request.option}: not comparable with {request.saved.source}: {problem}. {_advice(request, refused)}"
-        )
+    if not names:
+        return ""
+    reasons = "; ".join(f"{enumerated(tests)}: {reason}" for reason, tests in names.items())
+    note = f"{request.option}: not comparable with {request.saved.source}: {reasons}. {_advice(request, refused)}"
+    if request.is_required:
+        raise SettingsError(note)
+    return note
 
 
 def refuse_single_seeds(request: RequestedRun, pairs: Sequence[tuple[PlannedTest, SavedConfiguration | None]]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,6 +47,52 @@ def test_a_unit_of_its_own_needs_a_margin_and_has_no_bounds(monkeypatch: pytest.
         _resolve(metric="made-up-loss")
     settings = _resolve(metric="made-up-loss", margin="0.02", max_drop="emb:250")
     assert (settings.metric, settings.margin_pp, settings.max_drop.get("emb")) == ("made-up-loss", 0.02, 250.0)
+
+
+def _resolve_all(*values: Mapping[str, object]) -> Settings:
+    """Resolve the options of flags, markers of a test, its class and its module, and ini keys, the strongest first."""
+    flags, *markers, ini = values
+    sources = [
+        Source(label="{flag}", values=flags),
+        Source(label="{name}", values=ChainMap(*map(dict, markers))),
+        Source(label="{ini}", values=ini),
+    ]
+    return resolve(sources, lambda: ("embedded", "the default in this test"))
+
+
+_LOSS = {"metric": "log-loss", "margin": 0.05}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (({"metric": "log-loss", "margin": "0.05"}, {"max_drop": 1}, {}), "max_drop is in points, .*-max-drop in nats"),
+        (({"metric": "log-loss"}, {}, {"margin": "3"}), "freeze_margin is in points, .* Set --freeze-margin in nats"),
+        (({}, _LOSS, {"max_drop": 1}, {}), "max_drop is in points, and metric=log-loss .* Set max_drop in nats"),
+        (({"metric": "accuracy"}, _LOSS, {}), "margin is in nats, and --freeze-metric=accuracy .* in points, too"),
+        (({}, _LOSS, {"metric": "mcc", "max_drop": 1}), "freeze_max_drop is in points"),
+    ],
+)
+def test_an_amount_for_a_metric_of_another_unit_is_refused(
+    values: Sequence[Mapping[str, object]], message: str
+) -> None:
+    """A limit of 1 point would be one of 1 nat, which every configuration passes."""
+    with pytest.raises(SettingsError, match=message):
+        _resolve_all(*values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ({}, {"max_drop": 0.1}, _LOSS),
+        ({"metric": "log-loss", "margin": "0.1"}, {"metric": "log-loss", "max_drop": 0.1}, {}),
+        ({"metric": "mcc"}, {"max_drop": 1}, {"margin": "3"}),
+        ({"max_drop": "0.2"}, _LOSS, {"max_drop": 0.1}, {}),
+    ],
+)
+def test_an_amount_in_the_unit_of_the_metric_is_taken_from_any_source(values: Sequence[Mapping[str, object]]) -> None:
+    """A marker's limit may be for the metric of the ini file; one in points holds for every metric in points."""
+    assert _resolve_all(*values).metric in ("log-loss", "mcc")
 
 
 @pytest.fixture
