@@ -62,7 +62,10 @@ def compare_repeated(
     before, after = (statistics.median(values) if values else None for values in shown)
     if device := _other_device(old, new):
         return _not_comparable(quantity, before, after, limit, device)
-    if contended := _contended(old, new, num_left=min(len(saved), len(measured)), is_limited=limit is not None):
+    num_left = min(len(saved), len(measured))
+    # A figure that no run has, such as the energy of a machine without counters, is not missing for contention.
+    is_measured = before is not None and after is not None
+    if is_measured and (contended := _contended(old, new, num_left=num_left, is_limited=limit is not None)):
         # Too few runs would have decided nothing on a quiet machine, either.
         is_broken = min(len(old.runs), len(new.runs)) >= MIN_RUNS
         few = "" if limit is None or is_broken else f"; {_TOO_FEW}"

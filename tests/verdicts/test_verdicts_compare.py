@@ -258,6 +258,16 @@ def test_contended_times_are_shown_and_not_compared() -> None:
     assert "3 of 3 runs trained on a busy machine" in observation.sentence
 
 
+def test_a_figure_that_no_run_has_is_not_missing_for_contention() -> None:
+    """A machine without counters of energy has none on a quiet day either."""
+    new = contended_configuration(3, of=3)
+    new = replace(new, runs=tuple(replace(run, readings={**run.readings, "cpu_energy_j": None}) for run in new.runs))
+    energy = by_quantity(compare_pair(configuration(), new, margin_pp=2))["energy"]
+    assert (energy.new, energy.standing, energy.sentence) == (None, None, "")
+    limited = compare_pair(configuration(), new, margin_pp=2, costs=limits(max_energy=1.1))
+    assert by_quantity(limited)["energy"].sentence.endswith("not measured in the saved run")
+
+
 def test_a_busy_host_does_not_hide_the_times_of_a_gpu() -> None:
     """On a GPU other processes on the device decide."""
     assert contended_configuration(3, device="cuda:0").contended_shares == ()
