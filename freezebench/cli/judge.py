@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,8 @@ def judge_runs(options: argparse.Namespace) -> int:
     folder, parsed = Path(parsed_argument(parse_folder, options.folder, "DIR")), _parsed(options)
     judging = _judging(parsed)
     grids = _with_metric(_grids(folder), judging)
+    if not {"metric", "margin"} & set(parsed.values):
+        _name_other_judging(grids, judging)
     freezes = dict.fromkeys(freeze for grid in grids for freeze in grid.freezes)
     check_configurations(parsed, ["max_drop"], freezes, str(folder))
     try:
@@ -117,7 +120,12 @@ def _grids(folder: Path) -> list[FinishedGrid]:
     grids: list[FinishedGrid | None] = []
     is_file = folder.is_file()
     if is_file or report_file(folder).is_file():
-        grids = [grid_of_results(item.results, _looks(item), _factors(item)) for item in read_experiments(folder)]
+        items = read_experiments(folder)
+        grids = [grid_of_results(item.results, _looks(item), _factors(item)) for item in items]
+        grids = [
+            grid and replace(grid, session_judging=_session_judging(item))
+            for grid, item in zip(grids, items, strict=True)
+        ]
     reported = [grid for grid in grids if grid is not None]
     known = {grid.spec.experiment_id for grid in reported}
     stored = [] if is_file else grids_of_runs(stored_runs(folder))
@@ -142,6 +150,29 @@ def _with_metric(grids: list[FinishedGrid], judging: Judging) -> list[FinishedGr
         if refusal is not None:
             write_error(f"{grid.spec.model} on {grid.spec.data.source} is left out: {refusal}")
     return [grid for grid, refusal in zip(grids, refusals, strict=True) if refusal is None]
+
+
+def _name_other_judging(grids: list[FinishedGrid], judging: Judging) -> None:
+    """Name on standard error the experiments whose sessions judged by another metric or margin than the usual ones."""
+    for grid in grids:
+        if grid.session_judging is None:
+            continue
+        metric, margin_pp = grid.session_judging
+        options = [] if metric in (None, grid.usual_metric) else [f"--metric={metric}"]
+        options += [f"--margin={margin_pp:g}"] if options or margin_pp != judging.margin_pp else []
+        if options:
+            write_error(
+                f"{grid.spec.model} on {grid.spec.data.source} is judged by the usual metric and margin, "
+                f"{judging.margin_pp:g} points; {' '.join(options)} judges it as its session did."
+            )
+
+
+def _session_judging(experiment: Experiment) -> tuple[str | None, float] | None:
+    """Return the metric and the margin of a report's session; ``None`` if the report does not say them."""
+    metric, margin = experiment.settings.get("metric"), experiment.settings.get("margin_pp")
+    if not isinstance(margin, (int, float)) or not isinstance(metric, (str, type(None))):
+        return None
+    return metric, float(margin)
 
 
 def _looks(experiment: Experiment) -> InterimLooks | None:

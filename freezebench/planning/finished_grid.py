@@ -14,7 +14,7 @@ from freezebench.errors import RecordError, SettingsError
 from freezebench.planning.design import check_metric
 from freezebench.planning.results import judged
 from freezebench.records.run_record import data_of
-from freezebench.scoring.metrics import metric_of
+from freezebench.scoring.metrics import ACCURACY, metric_of
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.interim_looks import MAX_LOOKS, InterimLooks
@@ -58,6 +58,8 @@ class FinishedGrid:
         others: Results of configurations that were not run.
         tuned_rates: The learning rates that were tried for configurations, by canonical id.
         tune_lr: Factors of the rates that were tried; empty where none were.
+        session_judging: Metric and margin of the session, of which the metric is ``None`` where it was the usual one;
+            ``None``: not known.
     """
 
     arms: dict[str, tuple[RunRecord, ...]]
@@ -65,6 +67,7 @@ class FinishedGrid:
     others: tuple[ConfigurationResult, ...] = ()
     tuned_rates: Mapping[str, TunedRate] = field(default_factory=dict)
     tune_lr: tuple[float, ...] = ()
+    session_judging: tuple[str | None, float] | None = None
 
     @property
     def spec(self) -> RunSpec:
@@ -75,6 +78,12 @@ class FinishedGrid:
     def freezes(self) -> list[str]:
         """The ids of its configurations, those that were not run among them."""
         return [*self.arms, *(result.freeze for result in self.others)]
+
+    @property
+    def usual_metric(self) -> str:
+        """The name of the metric that judges its task if none is named."""
+        data = data_of(record for records in self.arms.values() for record in records)
+        return ACCURACY.name if data is None else metric_of(None, data.task, data.label_names).name
 
     def settings(self, judging: Judging) -> Settings:
         """Return the settings of this experiment, as far as its runs tell them, with another judging."""

@@ -72,6 +72,18 @@ def test_a_report_by_another_metric(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert emb["verdict_at_margin"]["outcome"] == "non_inferior"
 
 
+def test_another_margin_of_the_session_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Judged at the usual one, a configuration may get another verdict than in its session."""
+    folder = _report(tmp_path / "reports", margin="7", metric="mcc")
+    main(["judge", str(folder)])
+    assert "--metric=mcc --margin=7 judges it as its session did." in capsys.readouterr().err
+    for arguments in (["--margin=2"], ["--metric=accuracy", "--margin=3"]):
+        main(["judge", str(folder), *arguments])
+        assert capsys.readouterr().err == ""
+    main(["judge", str(_report(tmp_path / "usual", metric="accuracy"))])
+    assert capsys.readouterr().err == ""
+
+
 def test_a_report_says_which_rates_were_tried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """By another metric as well; an early report lacks the trials, but says that there were some."""
     tuned = TunedRate(trials=(RateTrial(rate=1e-5, loss=0.4), RateTrial(rate=5e-5, loss=0.3)), seed=41)
