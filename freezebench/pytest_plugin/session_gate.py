@@ -271,7 +271,8 @@ def _without_decision(requested: Sequence[ConfigurationResult]) -> str | None:
         )
     if not asserted:
         return None
-    return f"no candidate has a conclusive verdict (0 of {len(asserted)}){_remedy(asserted)}"
+    num_judged = sum(not result.is_baseline for result in asserted) or len(asserted)
+    return f"no candidate has a conclusive verdict (0 of {num_judged}){_remedy(asserted)}"
 
 
 def _remedy(undecided: Sequence[ConfigurationResult]) -> str:
@@ -284,8 +285,8 @@ def _remedy(undecided: Sequence[ConfigurationResult]) -> str:
     if judged and all(verdict.drop_pp is not None and verdict.drop_pp >= verdict.margin_pp for verdict in judged):
         steps = "".join(f" {step}" for step in next(filter(None, map(repairing_steps, undecided)), ()))
         return (
-            ": no drop is below its limit, and no number of seeds would show that it is. Select configurations that "
-            f"freeze less.{steps}"
+            ": no drop is below its limit, and no number of seeds would show that it is. Change the training, or select "
+            f"configurations that freeze less.{steps}"
         )
     if judged:
         return ". Use more seeds (--freeze-num-seeds) or more test sentences; the summary says how many."
