@@ -432,7 +432,7 @@ def test_what_has_no_limit_is_never_ok(run: Run, tmp_path: Path, monkeypatch: py
     ("emb", "remedy"),
     [
         (0.61, ". Use more seeds (--freeze-num-seeds) or more test sentences; *"),
-        (0.6, ": no drop is below its limit, and no number of seeds would show that it is. Select *"),
+        (0.6, ": no drop is below its limit, and no number of seeds would show that it is. Change *"),
         (0.9, ": energy: at least 10 % saved is required, and it was not measured: *. Remove the cause, *"),
         (None, ": emb is invalid: seed 42: non-finite loss: at step 3. Remove the cause, *"),
     ],
