@@ -56,6 +56,16 @@ def test_a_cost_past_its_limit_is_exceeded(accuracy: float, quantity: str, word:
     assert f" {word} " in results_table(summarize([judged("none", 0.9), result], summary_settings()))
 
 
+def test_a_limit_that_failed_is_not_told_what_would_decide_another_one() -> None:
+    """More seeds would show that the drop is within its limit, and the test would fail as before."""
+    result = judged("emb", 0.85, limit=5.0)
+    assert "more seed" in gate_sentence(result)
+    part = Part(quantity="slices", standing="worse", sentence="too much")
+    failed = gate_sentence(replace(result, parts=(part,)))
+    assert failed.startswith("INFERIOR: emb is not shown to be within 5 points of no freezing: drop ")
+    assert "more seed" not in failed
+
+
 def test_invalid_runs_are_named_first() -> None:
     """The sentence has the cause."""
     result = judge("emb", [made_up.broken("emb")], made_up.seeds("none"), margin_pp=2.0, limit_pp=5.0)
