@@ -285,8 +285,8 @@ def _remedy(undecided: Sequence[ConfigurationResult]) -> str:
     if judged and all(verdict.drop_pp is not None and verdict.drop_pp >= verdict.margin_pp for verdict in judged):
         steps = "".join(f" {step}" for step in next(filter(None, map(repairing_steps, undecided)), ()))
         return (
-            ": no drop is below its limit, and no number of seeds would show that it is. Change the training, or select "
-            f"configurations that freeze less.{steps}"
+            ": no drop is below its limit, and no number of seeds would show that it is. Change the training, or "
+            f"select configurations that freeze less.{steps}"
         )
     if judged:
         return ". Use more seeds (--freeze-num-seeds) or more test sentences; the summary says how many."

@@ -36,7 +36,7 @@ from freezebench.report.rate_search import (
     usual_rate,
 )
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
-from freezebench.units import counted, percent_text
+from freezebench.units import counted, percent_text, with_and
 from freezebench.verdicts.baseline import baseline_fault
 from freezebench.verdicts.constant import is_constant
 from freezebench.verdicts.judge import BASELINE_INVALID
@@ -58,6 +58,8 @@ _FEW_STEPS = FEWEST_STEPS // 3
 _AS_WELL, _MOSTLY = 0.05, 0.5
 # Rates of strategies are up to 20 times as high, and none may be above 1.
 _TUNING, _MOST_TUNED = "--freeze-tune-lr=0.1,1,10", 0.005
+# So many rates that span a factor of 30 without learning are no question of the rate.
+_MOST_RATES = 3
 # The preset's MiniLM has 4 times the rate where 8.5 % of its parameters train, and 38 times where 0.7 % do.
 _SMALL_SHARE = 0.05
 # A tiny BERT learned in 100 steps at 0.005, and with frozen embeddings in 200; at 0.015 it learned in neither.
@@ -161,7 +163,7 @@ def _after_loss(result: ConfigurationResult) -> str | None:
     """Return what to change where valid runs have lost too much; ``None`` if they have learned as well as others."""
     record = _to_repair(result)
     if not has_learned(record):
-        return _after_no_learning(result, record)
+        return _after_many_rates(result) or _after_no_learning(result, record)
     unfrozen = next(other for other in result.baseline if other.spec.seed == record.spec.seed)
     missing = missing_share(record, unfrozen)
     longer = _longer(result)
@@ -175,6 +177,17 @@ def _after_loss(result: ConfigurationResult) -> str | None:
         return None
     tried = tried_text(attempts(result), record.spec.protocol.learning_rate)
     return f"Try {change}: {ended_text(record)}, and no freezing {training_loss(unfrozen):.2f}{why}{tried}."
+
+
+def _after_many_rates(result: ConfigurationResult) -> str | None:
+    """Return that less has to be frozen where nothing is learned at rates that are far apart; ``None``: it may be."""
+    tried = attempts(result)
+    rates = [f"{attempt.rate:g}" for attempt in tried]
+    if len(tried) < _MOST_RATES or any(attempt.outcome == "learned" for attempt in tried):
+        return None
+    if tried[-1].rate < FAR * NEAR * tried[0].rate:
+        return None
+    return f"Freeze less: {result.freeze} learned nothing at the rates {with_and(rates)}."
 
 
 def _after_no_learning(result: ConfigurationResult, record: RunRecord) -> str | None:

@@ -58,6 +58,17 @@ def test_rates_of_earlier_sessions_are_not_advised_again() -> None:
     assert step.endswith("; guessing has 0.69; tried before: 0.01 (the loss rose).")
 
 
+def test_what_learns_at_no_rate_is_to_freeze_less() -> None:
+    """No rate is left that is likely to help, and each session would try one more."""
+    result = trained("emb", 0.54, 0.69, rate=1e-2, unfrozen_rate=1e-3)
+    tried = [trained("emb", 0.54, 0.69, rate=rate).records for rate in (1e-3, 1e-1)]
+    assert repairing_steps(replace(result, tried=tried[0]))[0].startswith("Try --freeze-lr=")
+    every = replace(result, tried=(*tried[0], *tried[1]))
+    step = "Freeze less: emb learned nothing at the rates 0.001, 0.01 and 0.1."
+    assert repairing_steps(every) == (step,)
+    assert gate_sentence(every).splitlines()[-1] == f"  {step}"
+
+
 def test_few_steps_come_before_a_rate_that_learns_without_freezing() -> None:
     """The session as a whole trains for longer."""
     few = trained("emb", 0.54, 0.69, step_losses=(0.69,) * 60)
