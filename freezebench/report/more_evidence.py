@@ -97,7 +97,7 @@ def _deciding_clause(result: ConfigurationResult, verdict: Verdict, name: str, *
         return f"both more seeds and more {units} are needed to {shown}"
     return (
         f"the drop, {drop}, is too close to {in_unit(verdict.margin_pp, metric)} for any number of seeds "
-        f"and {units} to decide: freeze less, or choose another limit or margin"
+        f"and {units} to decide: change the training, freeze less, or choose another limit or margin"
     )
 
 
