@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
+from freezebench.data.label_lists import joined_separator
 from freezebench.data.task import FURTHER
 from freezebench.data.values import label_list, short
 from freezebench.errors import DataError
@@ -61,15 +62,27 @@ def check_known(
                 unknown += [(number, label) for label in row if label not in known]
         if unknown:
             number, label = unknown[0]
-            if split.startswith(FURTHER):
-                raise DataError(
-                    f"{columns[split].table.location(number)}: label {short(label)} never occurs in "
-                    f"{columns['train'].table.name}, which has {label_list(classes)}; {len(unknown)} of {num_labels} "
-                    "labels are unknown. Make a copy of the test set with the class names of your data, or leave it "
-                    "out (--freeze-test)."
-                )
             raise DataError(
                 f"{columns[split].table.location(number)}: label {short(label)} never occurs in "
                 f"{columns['train'].table.name}, which has {label_list(classes)}; {len(unknown)} of {num_labels} "
-                "labels are unknown. Correct the labels, or leave this split out."
+                f"labels are unknown. {_advice(split, label, classes, columns['train'].table.name)}"
             )
+
+
+def _advice(split: str, label: object, classes: Sequence[object], train: str) -> str:
+    """Return what to do about a label that never occurs in train."""
+    is_further = split.startswith(FURTHER)
+    separator = joined_separator(label, filter(_is_text, classes)) if isinstance(label, str) else None
+    if separator is not None:
+        leave = "leave the test set out (--freeze-test)" if is_further else "leave this split out"
+        return (
+            f"Its names are right, and it joins several of them by {separator!r}. Write them as {train} does, or "
+            f"{leave}."
+        )
+    if is_further:
+        return "Make a copy of the test set with the class names of your data, or leave it out (--freeze-test)."
+    return "Correct the labels, or leave this split out."
+
+
+def _is_text(label: object) -> TypeGuard[str]:
+    return isinstance(label, str)

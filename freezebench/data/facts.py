@@ -7,26 +7,22 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from freezebench.data.groups import linked, slices_of
-from freezebench.data.missing_labels import is_no_number
+from freezebench.data.label_notes import class_notes
 from freezebench.data.task import FURTHER
 from freezebench.records.data_facts import DataFacts, SetFacts, SplitFacts
 from freezebench.scoring.constant_loss import constant_loss
-from freezebench.units import counted, listed
+from freezebench.units import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from freezebench.data.splits import Split, Splits
     from freezebench.specs.data import DataSpec, NamedSource
-    from freezebench.specs.names import TaskName
 
 # The last bin of the histogram of words per example; longer examples count there.
 _MAX_WORDS = 200
 # Published data sets have a few copies in train; more of them change what is measured.
 _MUCH_LEAKAGE = 0.01
-# A class is rare below this share of the examples; of many classes, below a part of the share that all would have.
-_RARE, _RARE_PART = 0.02, 0.2
-_MOST_NAMED = 8
 
 _Key = tuple[str, ...]
 
@@ -67,7 +63,10 @@ def data_facts(
         set_notes = (test_notes or {}).get(f"{FURTHER}{item.name}", ())
         further.append(_set_facts(spec, item, split, splits.train, set_notes))
     own = _set_facts(spec, None, splits.test, splits.train, ())
-    overlaps = [*_train_notes(facts["train"], splits), *_class_notes(label_names, facts.values(), splits.train.task)]
+    overlaps = [
+        *_train_notes(facts["train"], splits),
+        *class_notes(spec, label_names, facts.values(), splits.train.task),
+    ]
     return DataFacts(
         num_train=len(splits.train),
         num_validation=len(splits.validation),
@@ -203,29 +202,6 @@ def _train_notes(train: SplitFacts, splits: Splits) -> list[str]:
     if train.num_repeated:
         notes.append(f"{train.num_repeated} of {len(splits.train)} train examples repeat another one's text.")
     return list(filter(None, notes))
-
-
-def _class_notes(label_names: Sequence[str], facts: Iterable[SplitFacts], task: TaskName) -> list[str]:
-    """Return a note on classes that may be none: by their names, or since they are rare."""
-    if task != "sequence-classification":
-        return []
-    counts = [sum(of_class) for of_class in zip(*(split.class_counts for split in facts), strict=True)]
-    total, notes = sum(counts), []
-    most = min(_RARE, _RARE_PART / len(label_names))
-    texts = [f"{name} ({num:,} of {total:,} examples)" for name, num in zip(label_names, counts, strict=True)]
-    unnamed = [text for text, name in zip(texts, label_names, strict=True) if is_no_number(name)]
-    rare = [text for text, num in zip(texts, counts, strict=True) if num < most * total and text not in unnamed]
-    if unnamed:
-        notes.append(
-            f"Classes to check: {listed(unnamed, _MOST_NAMED)} became a class, and mostly such a name stands for a "
-            "missing label. Remove these rows if it does."
-        )
-    if rare:
-        notes.append(
-            f"Classes to check: {listed(rare, _MOST_NAMED)}: below {100 * most:.2g} %. Correct the labels if they are "
-            "misspelt; a class this rare can hardly be judged."
-        )
-    return notes
 
 
 def _contradiction_notes(splits: Mapping[str, Split]) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from freezebench.data.columns import label_columns, labels_of, take_columns, with_word_columns
+from freezebench.data.label_lists import with_label_lists
 from freezebench.data.read import read_tables
 from freezebench.data.table import Table
 from freezebench.data.task import FURTHER
@@ -23,12 +24,15 @@ _MOST_NAMED = 20
 _ORDER = ("test", "validation", "train")
 
 
-def read_further(spec: DataSpec, train: Columns) -> tuple[dict[str, Columns], dict[str, tuple[str, ...]]]:
+def read_further(
+    spec: DataSpec, train: Columns, separator: str | None = None
+) -> tuple[dict[str, Columns], dict[str, tuple[str, ...]]]:
     """Return the columns of the further test sets, as splits called ``test:NAME``, and notes by these names.
 
     Args:
         spec: Names the test sets, and the columns of texts and labels, which are those of the own data.
         train: The own training examples, whose classes the labels are.
+        separator: What separates several labels in the texts of the own data.
 
     Raises:
         DataError: If a data set is missing or unreadable, or lacks a column of texts or labels.
@@ -38,7 +42,7 @@ def read_further(spec: DataSpec, train: Columns) -> tuple[dict[str, Columns], di
     for item in spec.test_sets:
         name = f"{FURTHER}{item.name}"
         try:
-            columns[name], notes[name] = _read(spec, item, train)
+            columns[name], notes[name] = _read(spec, item, train, separator)
         except DataError as error:
             raise DataError(
                 f"--freeze-test={item.name}={item.source}: {str(error).rstrip('.')}. Leave this test set out if it "
@@ -47,7 +51,7 @@ def read_further(spec: DataSpec, train: Columns) -> tuple[dict[str, Columns], di
     return columns, notes
 
 
-def _read(spec: DataSpec, item: NamedSource, train: Columns) -> tuple[Columns, tuple[str, ...]]:
+def _read(spec: DataSpec, item: NamedSource, train: Columns, separator: str | None) -> tuple[Columns, tuple[str, ...]]:
     own = replace(spec, source=item.source, split_rule="own", test_sets=())
     tables, notes, _ = read_tables(own, is_test_set=True)
     _check_columns(own, tables)
@@ -58,7 +62,7 @@ def _read(spec: DataSpec, item: NamedSource, train: Columns) -> tuple[Columns, t
         for name, what in ((spec.slice_column, "slices"), (spec.group_column, "groups"))
         if name is not None and name not in table.columns
     )
-    table = _with_own_labels(table, own.label_column, train)
+    table = _with_own_labels(with_label_lists(table, own.label_column, separator), own.label_column, train)
     return take_columns(own, table), (f"The test set {item.name} is the {split} split of {item.source}.", *notes)
 
 

@@ -18,6 +18,8 @@ from freezebench.data.columns import select_columns, with_word_columns
 from freezebench.data.facts import data_facts
 from freezebench.data.further import read_further
 from freezebench.data.groups import NO_SLICE, category
+from freezebench.data.label_lists import find_separator, with_label_lists
+from freezebench.data.label_notes import separator_notes
 from freezebench.data.read import read_tables
 from freezebench.data.splits import Origin, Split, make_splits
 from freezebench.data.targets import read_targets
@@ -99,9 +101,11 @@ def load_data(
     """
     tables, read_notes, origin = read_tables(spec)
     own = with_word_columns(spec, tables["train"])
+    separator = find_separator(own, tables["train"])
+    tables = {name: with_label_lists(table, own.label_column, separator) for name, table in tables.items()}
     # Only the Hub's data sets are dropped splits of: a user can correct local files.
     columns, column_notes = select_columns(own, tables, drop_unlabelled=origin == "hub")
-    further, further_notes = read_further(spec, columns["train"])
+    further, further_notes = read_further(spec, columns["train"], separator)
     task, task_note = resolve_task(spec.task, model_task, columns)
     check_further(spec, task, further)
     columns, dropped, row_notes = usable_rows(own, columns | further, label_names, task)
@@ -109,7 +113,8 @@ def load_data(
     given = {name: _split(part, task, targets.texts[name], targets.labels[name]) for name, part in columns.items()}
     splits = make_splits(own, {name: split for name, split in given.items() if name not in further})
     task_notes = () if task_note is None else (task_note,)
-    notes = (*read_notes, *column_notes, *task_notes, *row_notes, *targets.notes, *splits.notes)
+    list_notes = separator_notes(separator, targets.names)
+    notes = (*read_notes, *column_notes, *task_notes, *row_notes, *list_notes, *targets.notes, *splits.notes)
     test_sets = {item.name: given[f"{FURTHER}{item.name}"] for item in spec.test_sets}
     facts = data_facts(own, splits, targets.names, notes, dropped, test_sets=test_sets, test_notes=further_notes)
     return TextData(

@@ -5,7 +5,7 @@ They are written in one of these ways, and become the same::
     lists of names      ["sad", "long"]         of numbers   [0, 2], the names of which the format may carry
     lists of 0 and 1    [1, 0, 1]               one for each label, so that all lists are equally long
     columns of 0 and 1  sad,short,long          --freeze-label-column=sad,short,long
-    text                sad|long                only where --freeze-task=multi-label says that these are several
+    text                sad|long, ['sad']       which label_lists.py has made a list of names
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.data.class_names import shared_names
 from freezebench.data.classes import check_known, with_model_names
+from freezebench.data.label_lists import SEPARATORS
 from freezebench.data.values import is_missing, kind_name, label_list, short, unfit_name
 from freezebench.errors import DataError
 from freezebench.units import counted
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 
 Item = str | int
 
-# The first of these that occurs in a label of train separates them.
-_SEPARATORS = "|;,"
+MISSING = "the labels are missing"
 _MAX_LABELS = 1000
 _MAX_NUMBERS = 200_000_000
 _INDICATORS: dict[object, int] = {0: 0, 1: 1, "0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1}
@@ -41,11 +41,9 @@ class Layout:
 
     Attributes:
         indicators: Names of the labels whose 0 or 1 a list has; ``None``: a list has the labels themselves.
-        separator: What separates labels in a text; ``None``: they are in lists.
     """
 
     indicators: tuple[str, ...] | None = None
-    separator: str | None = None
 
 
 def find_layout(columns: Mapping[str, Columns], model_names: Sequence[str]) -> Layout:
@@ -59,7 +57,7 @@ def find_layout(columns: Mapping[str, Columns], model_names: Sequence[str]) -> L
         return Layout(indicators=train.indicators)
     lists = [row for row in train.labels if isinstance(row, list)]
     if not lists:
-        return Layout(separator=_separator(train))
+        raise _no_lists(train)
     # Bad rows do not count, so that the layout is the same once they are left out.
     rows = [row for row in lists if not any(_is_withheld(item) or _is_bad(item) for item in row)]
     lengths = set(map(len, rows))
@@ -77,19 +75,10 @@ def find_layout(columns: Mapping[str, Columns], model_names: Sequence[str]) -> L
     return Layout()
 
 
-def _separator(train: Columns) -> str:
-    """Return what separates the labels in the texts of train.
-
-    Raises:
-        DataError: If nothing does.
-    """
-    texts = [label for label in train.labels if isinstance(label, str)]
-    for separator in _SEPARATORS:
-        if any(separator in text for text in texts):
-            return separator
-    raise DataError(
+def _no_lists(train: Columns) -> DataError:
+    return DataError(
         f"{train.table.name}: no value of column {train.label_column!r} has several labels: none is a list or holds "
-        f"{' or '.join(_SEPARATORS)} between labels. Use --freeze-task=sequence-classification, or write lists in a "
+        f"{' or '.join(SEPARATORS)} between labels. Use --freeze-task=sequence-classification, or write lists in a "
         ".jsonl file."
     )
 
@@ -105,9 +94,9 @@ def multi_label_faults(columns: Columns, layout: Layout) -> dict[int, tuple[Kind
 
 def _faults(value: object, layout: Layout) -> Iterator[tuple[Kind, str]]:
     """Yield what is wrong with the labels of a row, the first fault first."""
-    items = _items(value, layout)
+    items = value if isinstance(value, list) else None
     if is_missing(value):
-        yield "no_label", "the labels are missing; an empty list says that there are none"
+        yield "no_label", MISSING if layout.indicators is None else "the list of 0 and 1 is missing"
     elif items is None:
         yield "bad_label", f"the labels are {kind_name(value)}, and other rows have a list"
     elif layout.indicators is not None:
@@ -148,13 +137,6 @@ def _is_bad(item: object) -> bool:
     return _indicator(item) is None and _item_fault(item) is not None
 
 
-def _items(value: object, layout: Layout) -> list[object] | None:
-    """Return the labels of a row as they are written; ``None`` if they are not written in that way."""
-    if layout.separator is not None and isinstance(value, str):
-        return [item.strip() for item in value.split(layout.separator)]
-    return value if isinstance(value, list) else None
-
-
 def _indicator(value: object) -> int | None:
     """Return 0 or 1; ``None`` for other values."""
     key = value.strip().capitalize() if isinstance(value, str) else value
@@ -176,24 +158,23 @@ def read_multi_labels(
     """
     if layout.indicators is not None:
         vectors = {
-            split: tuple(tuple(_indicator(item) or 0 for item in _items(row, layout) or ()) for row in part.labels)
+            split: tuple(tuple(_indicator(item) or 0 for item in _list(row)) for row in part.labels)
             for split, part in columns.items()
         }
         return vectors, layout.indicators, ()
-    rows = {split: [_row(value, layout) for value in part.labels] for split, part in columns.items()}
+    rows = {split: [_row(value) for value in part.labels] for split, part in columns.items()}
     known = {item for row in rows["train"] for item in row}
     _check_kinds(columns["train"], known)
-    split_at = () if layout.separator is None else (f"Labels were separated at {layout.separator!r}.",)
     if any(isinstance(item, int) for item in known):
         classes, names = _numbered(columns, known, model_names)
         note = f"There are {len(names)} labels: {label_list(names)}."
-        return _vectors(columns, rows, classes), names, (*split_at, note)
+        return _vectors(columns, rows, classes), names, (note,)
     texts = {split: [list(map(str, row)) for row in of_split] for split, of_split in rows.items()}
     matched = with_model_names(texts, model_names)
     names = tuple(model_names) if matched else tuple(sorted(map(str, known)))
     order = "in the order of the model's own" if matched else "in sorted order"
     note = f"There are {len(names)} labels, {order}: {label_list(names)}."
-    return _vectors(columns, matched or texts, names), names, (*split_at, note)
+    return _vectors(columns, matched or texts, names), names, (note,)
 
 
 def _check_kinds(train: Columns, known: Collection[Item]) -> None:
@@ -243,9 +224,12 @@ def _vectors(
     return {split: tuple(_vector(row, number_of) for row in of_split) for split, of_split in rows.items()}
 
 
-def _row(value: object, layout: Layout) -> list[Item]:
-    items = _items(value, layout) or []
-    return [item.strip() if isinstance(item, str) else _whole(item) or 0 for item in items]
+def _row(value: object) -> list[Item]:
+    return [item.strip() if isinstance(item, str) else _whole(item) or 0 for item in _list(value)]
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 def _vector(row: Iterable[Item], number_of: Mapping[Item, int]) -> tuple[int, ...]:

@@ -120,6 +120,12 @@ def check_further(spec: DataSpec, task: TaskName, further: Mapping[str, Columns]
         is_possible = kind.name in _POSSIBLE[task] or spec.task == "multi-label"
         if is_possible or 2 * num_fitting >= len(rows) or is_unlabelled(part.labels):
             continue
+        if task == "multi-label" and kind.name == "names":
+            raise DataError(
+                f"--freeze-test={item.name}={item.source}: {kind.place}: its labels are names, such as "
+                f"{short(kind.label)}, and your own data have lists of them. Write lists such as ['a', 'b'] there, "
+                "too, or leave this test set out."
+            )
         example = "" if kind.name == "words" else f", such as {short(kind.label)}"
         raise DataError(
             f"--freeze-test={item.name}={item.source}: {kind.place}: it has {_DESCRIBED[kind.name]}{example}, which "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.data.bad_rows import drop_note, dropped_counts, nothing_left, refusal
 from freezebench.data.columns import take_columns
+from freezebench.data.multi_label import MISSING
 from freezebench.data.targets import row_faults
 from freezebench.data.values import is_unlabelled
 from freezebench.errors import DataError
@@ -41,7 +42,14 @@ def usable_rows(
     if not all_bad:
         return dict(columns), None, ()
     if spec.bad_rows == "error":
-        raise refusal(all_bad, sum(_num_rows(part) for part in columns.values()))
+        is_missing = any(fault == MISSING for of_split in faults.values() for _, fault in of_split.values())
+        error = refusal(all_bad, sum(_num_rows(part) for part in columns.values()))
+        if is_missing:
+            raise DataError(
+                f"{str(error).rstrip('.')}. If a text without labels has none of them, write [], an empty list; "
+                "--freeze-bad-rows=drop would remove it from training and test."
+            )
+        raise error
     for split, part in columns.items():
         if len(faults[split]) == part.table.num_rows:
             raise nothing_left([rows for rows in bad[split] if len(rows)])

@@ -24,7 +24,7 @@ _OUTPUTS: dict[TaskName, tuple[str, str]] = {
 }
 _MOST_CLASSES = 8
 # How the notes begin on what may make a comparison worthless.
-WARNINGS = ("Classes to check: ", "Leakage: ", "Leakage of groups: ")
+WARNINGS = ("Classes to check: ", "Labels to check: ", "Leakage: ", "Leakage of groups: ")
 _ROWS = {
     "unreadable": "could not be read",
     "no_text": "without a text",

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 _ROUNDING = 100  # numbers of sentences follow from assumptions about the runs
 _MOST_SLOTS = _MOST_NAMED = 8
 _SHORTEST_NAME = 8
-_DRAWN = "There is no "  # how notes on splits that were drawn from others begin
+# How notes begin on splits that were drawn from others, on rows that were left out, and on joined labels.
+_NOTES = ("There is no ", "Bad rows: ", "Labels were separated ")
 _POWER = 0.8  # probability that a configuration without any drop is found non-inferior
 
 
@@ -167,15 +168,15 @@ def devices_line(models: Mapping[Slot, str], cluster: str | None = None) -> str:
 
 
 def data_lines(facts: DataFacts, group_column: str | None = None) -> list[str]:
-    """Return the sizes of the splits and of further test sets, the number of classes, and which splits were drawn."""
+    """Return the sizes of the splits and of further test sets, the number of classes, and how they came about."""
     test = size_text(facts, group_column)
     sizes = f"{facts.num_train:,} training, {facts.num_validation:,} validation and {test}"
     further = "".join(
         f"; test set {item.name}: {size_text(item, group_column, 'sentences')}" for item in facts.test_sets
     )
     line = f"{sizes} of {classes_text(facts)}{further}"
-    drawn = [f"{note[0].lower()}{note[1:]}" for note in facts.notes if note.startswith(_DRAWN)]
-    return [f"freezebench: {text}" for text in (line, *drawn)]
+    notes = [f"{note[0].lower()}{note[1:]}" for note in facts.notes if note.startswith(_NOTES)]
+    return [f"freezebench: {text}" for text in (line, *notes)]
 
 
 def run_table(

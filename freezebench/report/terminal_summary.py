@@ -31,6 +31,7 @@ _LABELS: dict[str, Style] = {
     "Class lost": "bad",
     "Classes": "unsure",
     "Classes to check": "unsure",
+    "Labels to check": "unsure",
     "Contended": "unsure",
     "Leakage": "unsure",
     "Leakage of groups": "unsure",

@@ -145,7 +145,7 @@ def test_without_a_separator_there_is_one_label_per_text(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("label", "fault"),
     [
-        (None, "the labels are missing; an empty list says that there are none"),
+        (None, "the labels are missing"),
         ("a", "the labels are a string, and other rows have a list"),
         (["a", None], "one of the labels is empty or null"),
         (["a", ""], "one of the labels is empty or null"),
@@ -162,6 +162,17 @@ def test_other_values_are_bad_rows(tmp_path: Path, label: Any, fault: str) -> No
     with pytest.raises(DataError, match=f"line 3: {fault}"):
         _load(tmp_path, labels)
     assert len(_load(tmp_path, labels, bad_rows="drop").train) == 2
+
+
+def test_how_to_write_that_there_is_no_label_is_said_once(tmp_path: Path) -> None:
+    """And that leaving bad rows out leaves these texts out; not for labels of 0 and 1, where no list is empty."""
+    with pytest.raises(DataError) as caught:
+        _load(tmp_path, [["a"], ["b", "c"], None, None])
+    advice = "write [], an empty list; --freeze-bad-rows=drop would remove it from training and test."
+    assert str(caught.value).count("empty list") == 1
+    assert str(caught.value).endswith(advice)
+    with pytest.raises(DataError, match=r"line 3: the list of 0 and 1 is missing; .*--freeze-bad-rows=drop\.$"):
+        _load(tmp_path, [[0, 1], [1, 1], None])
 
 
 @pytest.mark.parametrize("bad", [None, 0.5, {}, -1])

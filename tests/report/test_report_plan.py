@@ -166,8 +166,11 @@ def test_sizes_name_labels_groups_and_further_test_sets() -> None:
     own = record().data
     assert own is not None
     drawn = "There is no test split: 400 of the 500 train examples became it (drawn)."
-    assert data_lines(replace(own, notes=("A note.", drawn))) == [
+    separated, bad = "Labels were separated at ';'.", "Bad rows: 2 of 552 rows of x.csv were left out."
+    assert data_lines(replace(own, notes=("A note.", separated, bad, drawn))) == [
         "freezebench: 100 training, 50 validation and 400 test sentences of 2 classes",
+        "freezebench: labels were separated at ';'.",
+        "freezebench: bad rows: 2 of 552 rows of x.csv were left out.",
         "freezebench: there is no test split: 400 of the 500 train examples became it (drawn).",
     ]
     made = _settings()
