@@ -205,7 +205,9 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="MODEL", help="as --freeze-model (default: the only checkpoint in DIR)")
     parser.add_argument("--data", metavar="DATA", help="as --freeze-data (default: the only data set in DIR)")
     parser.add_argument("--text-column", metavar="COLUMN", help="column of the texts (default: found by its name)")
-    parser.add_argument("--label-column", metavar="COLUMN", help="column of the labels (default: found by its name)")
+    parser.add_argument(
+        "--label-column", metavar="COLUMN", help="as --freeze-label-column (default: found by its name)"
+    )
     parser.add_argument("--task", metavar="TASK", help="as --freeze-task (default: found from model and labels)")
     parser.add_argument("--dry-run", action="store_true", help="print what would be written, and write nothing")
 

@@ -60,6 +60,15 @@ def test_words_and_tags_are_told(tmp_path: Path) -> None:
     assert (spec.text_columns, spec.label_column) == (("tokens",), "ner_tags")
 
 
+def test_several_label_columns_may_be_named(tmp_path: Path) -> None:
+    """As in a session; one that is missing is named, and none of them has the groups."""
+    path = written(tmp_path / "data.csv", text=TEXTS, group=LABELS, long=LABELS, document=GROUPS)
+    spec = spec_of_data(path, None, "group,long")
+    assert (spec.label_column, spec.group_column) == ("group,long", "document")
+    with pytest.raises(DataError, match=r"has no column 'sad': it has .*\. Set --label-column\."):
+        spec_of_data(path, None, "sad,long")
+
+
 @pytest.mark.parametrize(
     ("columns", "message", "is_choice"),
     [

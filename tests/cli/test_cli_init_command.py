@@ -93,6 +93,18 @@ def test_a_second_call_changes_nothing(project: Path, capsys: pytest.CaptureFixt
     assert "./.github/workflows/freezing.yml is there already: left as it is" in output
 
 
+def test_options_that_have_no_effect_are_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where there are freeze tests already; with what to do."""
+    (project / "tests").mkdir()
+    (project / "tests" / "test_topics.py").write_text("def test_it(freeze_run): ...\n", encoding="utf-8")
+    assert main(["init", "--data=./my-reviews", "--text-column=text"]) == 0
+    output = capsys.readouterr().out
+    assert "Notes\n  - --data, --text-column had no effect: ./tests/test_topics.py has freeze tests already" in output
+    assert "Write a further test there, or one in a new file, with these arguments in its marker." in output
+    assert main(["init"]) == 0
+    assert "no effect" not in capsys.readouterr().out
+
+
 def test_a_dry_run_writes_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It prints the lines of every file."""
     before = files_of(project)

@@ -84,6 +84,42 @@ def test_a_task_that_the_labels_or_the_model_decide_is_named(folder: Path) -> No
     assert found["task"].startswith("sequence-classification (the model's head was fine-tuned for it; --task=TASK")
 
 
+def test_joined_labels_are_named_with_the_task_that_reads_them(folder: Path) -> None:
+    """Texts that have none of the labels are left out, and the note says how they are kept."""
+    without_head(folder.parent / "installed")
+    labels = ["sad; long", "sad", "long", "new", ""]
+    rows = [f"a text number {index},{labels[index % 5]}\n" for index in range(200)]
+    (folder / "own.csv").write_text("".join(["text,label\n", *rows]), encoding="utf-8")
+    assert choose_experiment(folder, Given()).found["task"] == (
+        "sequence-classification (by the labels; if labels such as 'sad; long' are several, give --task=multi-label)"
+    )
+    experiment = choose_experiment(folder, Given(task="multi-label"))
+    (note,) = (note for note in experiment.notes if note.startswith("Rows of ./own.csv that cannot be used: "))
+    assert "40 (train: 40 without a label). bad_rows in the test leaves them out." in note
+    assert note.endswith("A text that has none of the labels is kept if [] is written there, an empty list.")
+
+
+def test_columns_of_0_and_1_are_taken(folder: Path) -> None:
+    """As they are named on the command line."""
+    without_head(folder.parent / "installed")
+    rows = [f"a text number {index},{index % 2},{index % 3 // 2}\n" for index in range(200)]
+    (folder / "own.csv").write_text("".join(["text,sad,long\n", *rows]), encoding="utf-8")
+    experiment = choose_experiment(folder, Given(label_column="sad,long"))
+    own = named(experiment)
+    assert (own["label_column"], own["task"]) == ("sad,long", "multi-label")
+    assert "label columns 'sad,long'; 160 training" in experiment.found["data"]
+
+
+def test_data_with_unclear_columns_count_beside_others(folder: Path) -> None:
+    """A person chooses one of the two."""
+    rows = [f"a film of number {number},{number % 2},{number % 3}\n" for number in range(300)]
+    (folder / "clear.csv").write_text("text,label,more\n" + "".join(rows), encoding="utf-8")
+    (folder / "other.csv").write_text("text,team,priority\n" + "".join(rows), encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"has 2 data sets: \./clear\.csv, \./other\.csv\. Choose one with --data="):
+        choose_experiment(folder, Given())
+    assert named(choose_experiment(folder, Given(data="./clear.csv")))["data"] == "./clear.csv"
+
+
 def test_unbalanced_classes_are_a_note(folder: Path) -> None:
     """With their shares of the test sentences, and what the tests could not show by another metric."""
     write_model(folder / "my-checkpoint")

@@ -116,7 +116,7 @@ def test_bad_rows_are_left_out_in_sight(tmp_path: Path, tiny_model: Path) -> Non
     spec = DataSpec(source=str(path))
     arguments = data_arguments("./data.jsonl", spec, read_data(spec, model))
     assert values(arguments)["bad_rows"] == "drop"
-    assert "# Rows that cannot be used: 1." in source_of_test("test_it", arguments)
+    assert "# Rows that cannot be used: 1 (train: 1 without a text)." in source_of_test("test_it", arguments)
     path.write_text("".join(f"{json.dumps(row | {'label': 0})}\n" for row in rows[:60]), encoding="utf-8")
     with pytest.raises(DataError):
         read_data(spec, model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from freezebench.data.columns import TAGS, WORDS
+from freezebench.data.columns import TAGS, WORDS, label_columns
 from freezebench.data.files import read_local
 from freezebench.data.values import is_missing, short
 from freezebench.errors import DataError
@@ -59,7 +59,7 @@ def spec_of_data(path: Path, text_columns: tuple[str, ...] | None, label_column:
     Args:
         path: The file or folder.
         text_columns: Names of the text columns, if they are known.
-        label_column: Name of the label column, if it is known.
+        label_column: Name of the label column, or of several with commas between, if it is known.
 
     Raises:
         UnclearColumnsError: If several columns, or none, may have the texts or the labels.
@@ -72,13 +72,15 @@ def spec_of_data(path: Path, text_columns: tuple[str, ...] | None, label_column:
     for name in text_columns or ():
         train.column(name, "--text-column")
     if label_column is not None:
-        train.column(label_column, "--label-column")
+        for name in label_columns(DataSpec(source=str(path), label_column=label_column), train):
+            train.column(name, "--label-column")
     texts = text_columns or _text_columns(train, label_column)
     label = label_column or _label_column(train, texts)
     if label_column is None:
         _check_header(train, label)
     spec = DataSpec(source=str(path), text_columns=texts, label_column=label)
-    group = next((name for name in _named(available, _GROUPS) if name not in (*texts, label)), None)
+    others = (*texts, *label_columns(spec, train))
+    group = next((name for name in _named(available, _GROUPS) if name not in others), None)
     if group is not None and all(_is_grouping(table, group) for table in tables.values()):
         return replace(spec, group_column=group)
     return spec

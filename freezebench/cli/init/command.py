@@ -111,6 +111,8 @@ def init_project(options: argparse.Namespace) -> int:
                 _write(file.path, file.text)
     write_lines(_result_lines(folder, files, is_dry_run=options.dry_run))
     notes = [*experiment.notes, *_notes(folder, repository, files, experiment)]
+    if written and given.options:
+        notes.insert(0, _unused_text(given, folder, written))
     write_lines(["", "Notes", *(f"  - {note}" for note in notes)] if notes else [])
     write_lines(["", "Next", *(f"  {command}" for command in _next_commands(folder, arguments))])
     return 0
@@ -130,6 +132,15 @@ def _given(options: argparse.Namespace) -> Given:
         text_columns=None if columns is None else parsed_argument(parse_columns, columns, "--text-column"),
         label_column=options.label_column,
         task=cast("TaskName | None", task),
+    )
+
+
+def _unused_text(given: Given, folder: Path, written: list[Path]) -> str:
+    """Return the note on options that change nothing, since there are freeze tests already."""
+    names = listed([path_name(folder, path) for path in written], _MOST_NAMED)
+    return (
+        f"{', '.join(given.options)} had no effect: {names} has freeze tests already, and they stay as they are. Write "
+        "a further test there, or one in a new file, with these arguments in its marker."
     )
 
 

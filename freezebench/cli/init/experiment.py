@@ -9,15 +9,17 @@ from freezebench.cli.init.columns import UnclearColumnsError, spec_of_data
 from freezebench.cli.init.freeze_test import (
     Argument,
     data_arguments,
+    dropped_rows,
     fallback_data_arguments,
     limit_argument,
     model_arguments,
-    num_dropped,
     read_data,
 )
 from freezebench.cli.init.search import Sources, find_sources
 from freezebench.data import reviews
+from freezebench.data.label_lists import joined_classes
 from freezebench.data.missing_labels import NUMBER
+from freezebench.data.values import short
 from freezebench.errors import DataError, SettingsError
 from freezebench.models.source import ModelSource
 from freezebench.planning.design import check_num_sentences, check_test_labels
@@ -57,6 +59,13 @@ class Given:
     text_columns: tuple[str, ...] | None = None
     label_column: str | None = None
     task: TaskName | None = None
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Names of the options that were given."""
+        names = ("model", "data", "text_columns", "label_column", "task")
+        given = [name for name in names if getattr(self, name) is not None]
+        return tuple(f"--{name.replace('_', '-').removesuffix('s')}" for name in given)
 
 
 @dataclass(kw_only=True)
@@ -143,8 +152,8 @@ def _choose_data(
         experiment.notes += label_sentences(data.facts, metric_of(None, data.task, data.facts.label_names))
         if data.facts.dropped_rows:
             experiment.notes.append(
-                f"Rows of {name} that cannot be used: {num_dropped(data)}. bad_rows in the test leaves them out. "
-                "Delete that line, and a session lists them."
+                f"Rows of {name} that cannot be used: {dropped_rows(data)}. bad_rows in the test leaves them out. "
+                f"Delete that line, and a session lists them.{_no_label_text(spec, data)}"
             )
         return data
     if given.data is None or given.data == reviews.SOURCE:
@@ -199,18 +208,21 @@ def _found_data(
     if len(sources.data) > _MOST_READ:
         raise _several(folder, sources.data, "files and folders that may be data")
     specs: dict[Path, DataSpec] = {}
-    refused: list[DataError] = []
+    refused: dict[Path, DataError] = {}
     for path in sources.data:
         try:
             specs[path] = spec_of_data(path, given.text_columns, given.label_column)
         except DataError as error:
             # A file without texts or labels is there for another purpose. Of all others, a person has to know.
-            refused += [] if isinstance(error, UnclearColumnsError) and not error.is_choice else [error]
+            if not isinstance(error, UnclearColumnsError) or error.is_choice:
+                refused[path] = error
             experiment.notes.append(f"{path_name(folder, path)} is not used: {error}")
-    if len(specs) > 1:
-        raise _several(folder, specs, "data sets")
+    # Data of which a person has to choose the columns are data, too.
+    unclear = [path for path, error in refused.items() if isinstance(error, UnclearColumnsError)]
+    if specs and len(specs) + len(unclear) > 1:
+        raise _several(folder, [path for path in sources.data if path in specs or path in unclear], "data sets")
     if refused and not specs:
-        raise _of_unnamed(refused[0])
+        raise _of_unnamed(next(iter(refused.values())))
     return next(iter(specs.items()), (None, None))
 
 
@@ -221,6 +233,14 @@ def _several(folder: Path, paths: Iterable[Path], kind: str) -> SettingsError:
         f"{folder} has {len(names)} {kind}: {listed(names, _MOST_NAMED)}. Choose one with --data={names[0]}, or none "
         f"of them with --data={reviews.SOURCE}."
     )
+
+
+def _no_label_text(spec: DataSpec, data: TextData) -> str:
+    """Return how texts that have none of several labels are kept; empty where there are none in lists."""
+    kinds = {kind for counts in (data.facts.dropped_rows or {}).values() for kind in counts}
+    if data.task != "multi-label" or "no_label" not in kinds or len(spec.label_columns) > 1:
+        return ""
+    return " A text that has none of the labels is kept if [] is written there, an empty list."
 
 
 def _unread_arguments(given: Given) -> list[Argument]:
@@ -249,7 +269,8 @@ def path_name(folder: Path, path: Path) -> str:
 def _data_text(name: str, spec: DataSpec, data: TextData) -> str:
     """Return a data set in words."""
     columns = f"text column{'s' * (len(spec.text_columns) > 1)} {' and '.join(map(repr, spec.text_columns))}"
-    label = f"label column {spec.label_column!r}"
+    num_labels = len(spec.label_columns) if data.task == "multi-label" else 1
+    label = f"label column{'s' * (num_labels > 1)} {spec.label_column!r}"
     groups = "" if spec.group_column is None else f", group column {spec.group_column!r}"
     sizes = f"{len(data.train):,} training, {len(data.validation):,} validation and {len(data.test):,} test sentences"
     return f"{name}: {columns}, {label}{groups}; {sizes}"
@@ -263,4 +284,7 @@ def _task_text(given: Given, model: ModelSource, data: TextData) -> str:
     other = "--task=TASK takes another one"
     if data.task == _FALLBACK_TASK and all(map(NUMBER.fullmatch, data.label_names)):
         other = "if the numbers of the labels are amounts, such as stars, give --task=regression"
+    joined = joined_classes(data.label_names) if data.task == _FALLBACK_TASK else None
+    if joined is not None:
+        other = f"if labels such as {short(joined[1][0])} are several, give --task=multi-label"
     return f"{data.task} ({why}; {other})"

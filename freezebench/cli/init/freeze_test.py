@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.data.load import load_data
 from freezebench.errors import DataError
+from freezebench.report.data_text import dropped_text
 from freezebench.scoring.metrics import DEFAULT_METRICS, metric_of
 from freezebench.specs.limits import DEFAULT_MARGIN_PP
 from freezebench.units import distinct_text
@@ -139,7 +140,7 @@ def data_arguments(name: str, spec: DataSpec, data: TextData) -> list[Argument]:
         comment = "Examples of one group are one unit of the intervals."
         arguments.append(Argument(name="group_column", value=spec.group_column, comment=comment))
     if data.facts.dropped_rows:
-        comment = f"Rows that cannot be used: {num_dropped(data)}. Without this, the session lists them and ends."
+        comment = f"Rows that cannot be used: {dropped_rows(data)}.\nWithout this, the session lists them and ends."
         arguments.append(Argument(name="bad_rows", value="drop", comment=comment))
     arguments.append(Argument(name="epochs", value=_EPOCHS))
     if len(data.train) > _MAX_TRAIN:
@@ -170,9 +171,10 @@ def limit_argument(arguments: Iterable[Argument], data: TextData | None = None) 
     return [Argument(name="max_drop", value=values.get("margin", int(DEFAULT_MARGIN_PP)), comment=comment)]
 
 
-def num_dropped(data: TextData) -> int:
-    """Return the number of rows that cannot be used."""
-    return sum(sum(counts.values()) for counts in (data.facts.dropped_rows or {}).values())
+def dropped_rows(data: TextData) -> str:
+    """Return the number of rows that cannot be used, with their kinds by split."""
+    num = sum(sum(counts.values()) for counts in (data.facts.dropped_rows or {}).values())
+    return f"{num} ({dropped_text(data.facts)})"
 
 
 def _resolved(data: TextData) -> float | None:
