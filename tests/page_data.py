@@ -50,6 +50,10 @@ def _topics(num: int, seed: int) -> list[dict[str, Any]]:
     ]
 
 
+def _news(num: int, seed: int) -> list[dict[str, Any]]:
+    return [{"text": row["text"], "topics": "; ".join(row["label"]) or "[]"} for row in _topics(num, seed)]
+
+
 def _tags(num: int, seed: int) -> list[dict[str, Any]]:
     made = [(words, [TAGS[number] for number in tags]) for words, tags in examples("token-classification", num, seed)]
     return [{"tokens": words, "tags": tags, "words": words, "ner": tags} for words, tags in made]
@@ -73,6 +77,7 @@ _ROWS: dict[str, Callable[[int, int], list[dict[str, Any]]]] = {
     "reviews, 2026": _reviews,
     "my-tickets": _tickets,
     "my-topics": _topics,
+    "my-news": _news,
     "my-tags": _tags,
     "my-pairs": _pairs,
     "my-stars": _stars,

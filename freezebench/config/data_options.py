@@ -29,7 +29,8 @@ DATA_OPTIONS: tuple[Option, ...] = (
         name="label_column",
         metavar="COLUMN",
         parser=parse_text,
-        help="column of the labels; for multi-label data several columns of 0 and 1, one for each label, separated by "
+        help="column of the labels; for multi-label data a column of lists, a column of names with a separator such as "
+        "sad|long (with --freeze-task=multi-label), or several columns of 0 and 1, one for each label, separated by "
         "commas; double quotes keep the commas of a name (default: label)",
     ),
     Option(
