@@ -163,6 +163,12 @@ def _mismatch(task: TaskName, kind: _Kind, train: Columns, *, is_stated: bool) -
             f"{kind.place}: the label {short(kind.label)} has a comma. Write numbers with a decimal point and without "
             "other separators, such as 1234.5."
         )
+    if task == "multi-label" and kind.name == "names":
+        return DataError(
+            f"{kind.place}: {task} ({source}) does not fit {described}, such as {short(kind.label)}. "
+            f"Use --freeze-task=multi-label if such a label has several with a separator between, else "
+            f"--freeze-task={fits}."
+        )
     return DataError(
         f"{kind.place}: {task} ({source}) does not fit {described}, such as {short(kind.label)}. "
         f"Use --freeze-task={fits}, or set --freeze-label-column to another column."

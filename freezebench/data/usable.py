@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 from freezebench.data.bad_rows import drop_note, dropped_counts, nothing_left, refusal
 from freezebench.data.columns import take_columns
+from freezebench.data.label_lists import joined_classes
 from freezebench.data.multi_label import MISSING
 from freezebench.data.targets import row_faults
-from freezebench.data.values import is_unlabelled
+from freezebench.data.values import is_missing, is_unlabelled, short
 from freezebench.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from freezebench.data.bad_rows import BadRows
     from freezebench.data.columns import Columns
     from freezebench.specs.data import DataSpec
     from freezebench.specs.names import TaskName
@@ -42,14 +44,8 @@ def usable_rows(
     if not all_bad:
         return dict(columns), None, ()
     if spec.bad_rows == "error":
-        is_missing = any(fault == MISSING for of_split in faults.values() for _, fault in of_split.values())
-        error = refusal(all_bad, sum(_num_rows(part) for part in columns.values()))
-        if is_missing:
-            raise DataError(
-                f"{str(error).rstrip('.')}. If a text without labels has none of them, write [], an empty list; "
-                "--freeze-bad-rows=drop would remove it from training and test."
-            )
-        raise error
+        _check_several(spec, task, columns, faults, all_bad)
+        raise refusal(all_bad, _num_rows(columns))
     for split, part in columns.items():
         if len(faults[split]) == part.table.num_rows:
             raise nothing_left([rows for rows in bad[split] if len(rows)])
@@ -72,8 +68,39 @@ def _without(spec: DataSpec, columns: Columns, rows: Mapping[int, object]) -> Co
     return take_columns(own, columns.table.without(rows))
 
 
-def _num_rows(columns: Columns) -> int:
-    return columns.table.num_rows + sum(len(file.bad_rows or ()) for file in columns.table.files)
+def _check_several(
+    spec: DataSpec,
+    task: TaskName,
+    columns: Mapping[str, Columns],
+    faults: Mapping[str, Mapping[int, tuple[str, str]]],
+    all_bad: Sequence[BadRows],
+) -> None:
+    """Refuse bad rows with a further sentence where texts may have several labels, or none of them.
+
+    Raises:
+        DataError: If a list of labels is missing, or the classes look like such lists.
+    """
+    kinds = {fault for of_split in faults.values() for fault in of_split.values()}
+    reason = str(refusal(all_bad, _num_rows(columns))).rstrip(".")
+    if any(fault == MISSING for _, fault in kinds):
+        raise DataError(
+            f"{reason}. If a text without labels has none of them, write [], an empty list; --freeze-bad-rows=drop "
+            "would remove it from training and test."
+        )
+    if task != "sequence-classification" or spec.task is not None or "no_label" not in {kind for kind, _ in kinds}:
+        return
+    names = {label for label in columns["train"].labels if isinstance(label, str) and not is_missing(label)}
+    joined = joined_classes(sorted(names))
+    if joined is not None:
+        raise DataError(
+            f"{reason}. Use --freeze-task=multi-label if labels such as {short(joined[1][0])} are several, with [] "
+            "where a text has none."
+        )
+
+
+def _num_rows(columns: Mapping[str, Columns]) -> int:
+    tables = [part.table for part in columns.values()]
+    return sum(table.num_rows + sum(len(file.bad_rows or ()) for file in table.files) for table in tables)
 
 
 def _check_labelled(columns: Columns) -> None:

@@ -72,6 +72,24 @@ def test_an_empty_list_stands_beside_joined_labels(tmp_path: Path) -> None:
         _load(tmp_path, ["sad; long", "", "sad"] * 4, task="multi-label")
 
 
+def test_bad_rows_beside_joined_labels_name_the_task_that_reads_them(tmp_path: Path) -> None:
+    """Else these texts would be left out, and the others become classes."""
+    labels = ["sad; long", "", "sad", "long"] * 5
+    with pytest.raises(
+        DataError, match=r"Use --freeze-task=multi-label if labels such as 'sad; long' are several, with"
+    ):
+        _load(tmp_path, labels)
+    with pytest.raises(DataError, match=r"or leave them out with --freeze-bad-rows=drop\.$"):
+        _load(tmp_path, labels, task="sequence-classification")
+
+
+def test_a_model_of_several_labels_needs_the_task_to_read_joined_ones(tmp_path: Path) -> None:
+    """A name alone may be one."""
+    source = _written(tmp_path / "train.csv", ["sad; long", "sad", "long"] * 10)
+    with pytest.raises(DataError, match="Use --freeze-task=multi-label if such a label has several with a separator"):
+        load_data(DataSpec(source=source), model_task="multi-label")
+
+
 @pytest.mark.parametrize("split", ["test", "further"])
 def test_another_separator_of_the_test_set_is_named(tmp_path: Path, split: str) -> None:
     """The names are right, and no copy with other names is asked for."""
