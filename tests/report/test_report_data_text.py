@@ -74,7 +74,7 @@ def test_classes_have_their_numbers_of_examples_in_all_splits() -> None:
 
 def test_what_may_make_a_comparison_worthless_is_said_first() -> None:
     """Leakage and doubtful classes, of further test sets, too."""
-    notes = ("Leakage: 2 of 3 test examples.", "Repeats: 2.", "Classes to check: n/a.")
+    notes = ("Leakage: 2 of 3 test examples.", "Repeats: 2.", "Classes to check: n/a.", "Labels to check: a.")
     further = made_up_tasks.further_set("regression", "x", notes=("Leakage: 1 of x.",))
     facts = replace(made_up.facts(10), notes=notes, test_sets=(further,))
-    assert data_warnings(facts) == [notes[0], notes[2], "Leakage: 1 of x."]
+    assert data_warnings(facts) == [notes[0], *notes[2:], "Leakage: 1 of x."]
