@@ -20,10 +20,30 @@ def bytes_text(value: float | None) -> str:
     """Return a number of bytes with a binary unit and three digits or more: ``1.50 GiB``, ``1020 MiB``."""
     if value is None:
         return NOT_MEASURED
+    return _in_unit(value, _unit_of(value))
+
+
+def bytes_texts(values: Sequence[float | None]) -> list[str]:
+    """Return numbers of bytes in one unit, so that they can be compared at a glance: ``1.13 GiB`` and ``0.99 GiB``.
+
+    It is that of the largest, or a smaller one if the smallest would be less than a tenth of it.
+    """
+    sizes = [abs(value) for value in values if value]
+    unit = min(_unit_of(max(sizes)), _unit_of(10 * min(sizes))) if sizes else 0
+    return [NOT_MEASURED if value is None else _in_unit(value, unit) for value in values]
+
+
+def _unit_of(value: float) -> int:
+    """Return the number of the largest unit in which a number of bytes is 1 or more."""
     unit = 0
     while abs(value) >= 1024 and unit < len(_BINARY) - 1:  # noqa: PLR2004 - binary units
         value, unit = value / 1024, unit + 1
-    digits = 0 if unit == 0 or abs(value) >= 100 else 1 if abs(value) >= 10 else 2  # noqa: PLR2004 - three digits
+    return unit
+
+
+def _in_unit(value: float, unit: int) -> str:
+    value /= 1024**unit
+    digits = 0 if unit == 0 or not value or abs(value) >= 100 else 1 if abs(value) >= 10 else 2  # noqa: PLR2004
     return f"{value:.{digits}f} {_BINARY[unit]}"
 
 

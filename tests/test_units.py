@@ -47,3 +47,12 @@ def test_quantities(text: str, expected: str) -> None:
 def test_a_small_share_has_decimals(share: float, text: str) -> None:
     """What trains is a small share of a model, and never none of it."""
     assert units.share_text(share) == text
+
+
+def test_numbers_of_bytes_in_one_unit() -> None:
+    """The column of a table can be compared at a glance, and small figures keep their digits."""
+    mib = 2.0**20
+    assert units.bytes_texts([1157 * mib, None, 1012 * mib, 0]) == ["1.13 GiB", "–", "0.99 GiB", "0 GiB"]
+    assert units.bytes_texts([2048 * mib, 3 * mib]) == ["2048 MiB", "3.00 MiB"]
+    assert units.bytes_texts([None, 0]) == ["–", "0 B"]
+    assert units.bytes_texts([]) == []

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from freezebench.config.settings import Settings
     from freezebench.planning.finished import FinishedRuns
+    from freezebench.planning.replay import Replay
     from freezebench.planning.session_plan import SessionPlan
     from freezebench.session import FreezeSession
 
@@ -109,29 +110,37 @@ def _settings_plan(session: FreezeSession, settings: Settings, specs: Sequence[s
         lines += filter(None, [order_line(settings.model, stored, facts)])
     is_plan = session.options.session_settings.plan
     lines += judging_lines(settings, facts, with_usual=is_plan)
-    lines.append(resolution_line(settings, facts))
-    lines += limit_lines(settings, facts, specs, with_usual=is_plan)
     with usage_errors():
-        return lines + _durations(session, settings, specs)
+        plan, replayed = _replayed(session, settings, specs)
+        lines += filter(None, [resolution_line(settings, facts, is_finished=not replayed.left)])
+        lines += limit_lines(settings, facts, specs, with_usual=is_plan)
+        return lines + _durations(session, settings, specs, plan, replayed)
 
 
-def _durations(session: FreezeSession, settings: Settings, specs: Sequence[str]) -> list[str]:
+def _replayed(session: FreezeSession, settings: Settings, specs: Sequence[str]) -> tuple[SessionPlan, Replay]:
+    """Return the plan of the tests that share settings, and what earlier sessions finished of it."""
+    from freezebench.planning.replay import replay
+    from freezebench.planning.session_plan import SessionPlan
+
+    planned = [(settings, freeze) for freeze in specs]
+    plan = SessionPlan(planned, with_times=session.with_times, left_out=session.options.left_out)
+    return plan, replay(plan, session.finished_earlier)
+
+
+def _durations(
+    session: FreezeSession, settings: Settings, specs: Sequence[str], plan: SessionPlan, replayed: Replay
+) -> list[str]:
     """Return how long the runs will take; with ``--freeze-plan`` also what they are.
 
     Raises:
         FreezebenchError: If there is no such device.
     """
     from freezebench.planning.blocks import blocks_of, trains_arms_together
-    from freezebench.planning.replay import replay
-    from freezebench.planning.session_plan import SessionPlan
     from freezebench.report.durations import expected_durations, saved_durations
     from freezebench.report.plan import data_lines, duration_line, run_table
     from freezebench.report.verdict_text import not_run_sentences
 
     facts = session.data(settings).facts
-    planned = [(settings, freeze) for freeze in specs]
-    plan = SessionPlan(planned, with_times=session.with_times, left_out=session.options.left_out)
-    replayed = replay(plan, session.finished_earlier)
     runs, left = ([needed.spec for needed in part] for part in (replayed.needed, replayed.left))
     reference_run = next((reference.saved for reference in session.references), None)
     saved = saved_durations(reference_run, report_folder(session), replayed.finished.records)

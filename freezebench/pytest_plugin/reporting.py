@@ -146,4 +146,8 @@ def summaries(session: FreezeSession) -> list[tuple[Settings, Summary]]:
     """Return the summary of every comparison that has results, with its settings."""
     from freezebench.report.summary import summarize
 
-    return [(settings, summarize(results, settings)) for settings, results in session.results()]
+    is_saving = session.options.session_settings.save is not None
+    return [
+        (settings, replace(summarize(results, settings), is_saving=is_saving))
+        for settings, results in session.results()
+    ]

@@ -239,6 +239,6 @@ def _nothing_sentence(folder: Path) -> str:
     """Return why nothing was saved, and what an earlier session's model in the folder is."""
     earlier = "; the model there is from an earlier session" if folder.exists() and any(folder.iterdir()) else ""
     return (
-        f"--freeze-save: nothing was saved to {folder}, since no configuration is recommended{earlier}. Read in "
-        "the summary how much more evidence a recommendation needs."
+        f"--freeze-save: nothing was saved to {folder}, since no configuration is recommended{earlier}. "
+        "Read in the summary why."
     )

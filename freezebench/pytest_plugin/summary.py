@@ -98,8 +98,7 @@ def _close(config: pytest.Config) -> None:
     if freezes is not None and shown:
         from freezebench.report.terminal_summary import closing_lines
 
-        is_saved = bool(saving_lines(config))
-        Terminal(config).write(closing_lines(shown, terminal_width(), session_overview(freezes), is_saved=is_saved))
+        Terminal(config).write(closing_lines(shown, terminal_width(), session_overview(freezes)))
     _warn(config)
 
 

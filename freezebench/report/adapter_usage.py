@@ -38,7 +38,7 @@ folder = "."  # the folder of this file
 model = PeftModel.from_pretrained(base, folder)
 model = model.merge_and_unload()  # an ordinary model; without this line, adapters stay beside the weights
 tokenizer = AutoTokenizer.from_pretrained(folder)
-batch = {usage.batch}
+{usage.batch_code(spec.data.text_columns)}
 {usage.adapter_code}
 ```
 

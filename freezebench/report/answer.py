@@ -20,7 +20,7 @@ from freezebench.report.search_text import search_detail
 from freezebench.report.speed_text import contended_share, saving_sentence, speed_text
 from freezebench.report.strategy_text import strategies_text
 from freezebench.report.subsets import lost_elsewhere
-from freezebench.report.verdict_text import nothing_of_its_own
+from freezebench.report.verdict_text import loss_text, nothing_of_its_own
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import NOT_MEASURED, listed, share_text, with_and
 from freezebench.verdicts.judge import BASELINE_INVALID
@@ -191,7 +191,7 @@ def _limiting(
     if result is None:
         return ()
     if result.class_loss is not None:
-        return (f"The next deeper one, {result.freeze}, loses a class: {result.class_loss}.",)
+        return (f"The next deeper one, {result.freeze}, {loss_text(result)}: {result.class_loss}.",)
     deeper = next(other for other in rows if other.freeze == result.freeze)
     if deeper.verdict in ("inferior", "inconclusive"):
         return (f"The next deeper one, {deeper.freeze}, is {deeper.verdict} ({drop_text(deeper, margin_pp)}).",)
@@ -257,7 +257,7 @@ def _why_not_safe(candidates: Sequence[ConfigurationResult], rows: Sequence[Row]
         details = [f"{first.freeze} is invalid."]
     elif first.class_loss:
         drop = unsigned_drop(row.drop_pp, table_metric(rows))
-        details = [f"{first.freeze} loses a class (drop {drop}): {first.class_loss}."]
+        details = [f"{first.freeze} {loss_text(first)} (drop {drop}): {first.class_loss}."]
     judged = sequences(candidates)
     behind = [result.freeze for sequence in judged for result in sequence[1:] if _is_safe_alone(result)]
     if behind and not _is_safe_alone(judged[0][0]):

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from freezebench.records.device_models import of_model
 from freezebench.report.aggregate import aggregate
+from freezebench.report.column import time_scale
 from freezebench.report.rows import table_model
 from freezebench.report.strategy_text import names_heading
-from freezebench.units import percent_text, ratio_text, seconds_text
+from freezebench.units import NOT_MEASURED, counted, percent_text, ratio_text, seconds_text
 from freezebench.verdicts.speedup import speedup_of
 
 if TYPE_CHECKING:
@@ -185,11 +186,15 @@ def breakdown_table(parts: Sequence[Breakdown]) -> tuple[tuple[str, ...], list[l
         "cold",
         "paid back in",
     )
+    evaluations = [part.evaluation_s for part in parts if part.evaluation_s is not None]
+    scale = time_scale(min(evaluations, default=0.0))
     cells = [
         [
             part.freeze,
             *(percent_text(share, 0) for share in part.phases or (None,) * len(PHASES)),
-            seconds_text(part.evaluation_s),
+            NOT_MEASURED
+            if part.evaluation_s is None
+            else f"{scale.text(part.evaluation_s / scale.factor)} {scale.unit}",
             ratio_text(part.counted),
             ratio_text(part.warm),
             ratio_text(part.cold),
@@ -209,4 +214,4 @@ def grid_sentence(results: Sequence[ConfigurationResult]) -> str | None:
         return None
     # Both are spent before the clock of training starts.
     before = sum(record.value(name) or 0.0 for record in records for name in ("warmup_s", "prefix_s"))
-    return f"Whole grid: {len(known)} runs trained and evaluated in {seconds_text(sum(known) + before)}."
+    return f"Whole grid: {counted(len(known), 'run')} trained and evaluated in {seconds_text(sum(known) + before)}."

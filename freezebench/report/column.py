@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 from freezebench.report.contention import MARK
@@ -66,7 +66,7 @@ class Column(Generic[RowT]):
         spread: Figure that follows after ``±``, and ``spread_text``, which writes it.
         bounds: Figures in brackets, the lower and the upper bound, where both are known; ``bound_text`` writes them.
         needs_quiet: Whether other work on the processors falsifies it, so that figures of contended runs get a mark.
-        scale: Unit on a terminal, by the smallest figure of the column; ``None``: ``text`` serves there, too.
+        scale: Unit of a whole column, by its smallest figure; ``None``: ``text`` gives each figure its own.
         term: Word and colour of a column of texts; the figure is then only what the page sorts by.
         is_cost: Whether it is about what training takes, not about how good the result is.
         rank: When it goes to a further table on a narrow terminal: the higher the sooner; 0 is in the first ones.
@@ -112,6 +112,14 @@ class Column(Generic[RowT]):
         if known and len(known) == len(self.bounds or ()):
             cell += f" [{', '.join(map(self.bound_text, known))}]"
         return cell + self.mark(row)
+
+    def in_one_unit(self, rows: Sequence[RowT]) -> Column[RowT]:
+        """Return the column with all its cells in the unit that its heading has on a terminal."""
+        known = [value for value in map(self.source, rows) if value is not None]
+        if self.scale is None or not known:
+            return self
+        scale = self.scale(min(known))
+        return replace(self, text=lambda value: f"{scale.text(value / scale.factor)} {scale.unit}")
 
     def mark(self, row: RowT) -> str:
         """Return what follows a figure of which only runs on a busy machine are known; empty for the others."""

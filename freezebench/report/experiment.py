@@ -183,6 +183,7 @@ def _experiment(source: str, saved: _Saved) -> Experiment:
             lines=tuple(str(line) for line in saved["lines"]),
             # Reports of version 0.1 have all sentences in one list.
             notes=tuple(str(line) for line in saved.get("notes", ())),
+            is_saving=saved.get("saved_model") is not None,
         ),
     )
 

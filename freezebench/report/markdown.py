@@ -91,7 +91,11 @@ def column_table(
         words: What headings depend on.
         last_row: Cells of a further row by the name of their column; without any there is none.
     """
-    shown = [column for column in columns if not column.page_only and not (column.hide_empty and column.is_empty(rows))]
+    shown = [
+        column.in_one_unit(rows)
+        for column in columns
+        if not column.page_only and not (column.hide_empty and column.is_empty(rows))
+    ]
     headers = [column.heading.format_map(words) for column in shown]
     cells = [[column.cell(row) for column in shown] for row in rows]
     if last_row:

@@ -8,7 +8,7 @@ from freezebench.records.device_models import of_model
 from freezebench.report.aggregate import aggregate
 from freezebench.report.rows import table_model
 from freezebench.report.strategy_text import names_heading
-from freezebench.units import bytes_text
+from freezebench.units import bytes_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,8 @@ def memory_table(results: Sequence[ConfigurationResult]) -> tuple[tuple[str, ...
     shown = [index for index in range(len(_PARTS)) if index < _NUM_ALWAYS or measured[index]]
     headings = list(_PARTS)
     headers = (names_heading(freeze for freeze, _ in figures), *(headings[index] for index in shown))
-    return headers, [[freeze, *(bytes_text(values[index]) for index in shown)] for freeze, values in figures]
+    columns = [bytes_texts([values[index] for _, values in figures]) for index in shown]
+    return headers, [[freeze, *cells] for (freeze, _), *cells in zip(figures, *columns, strict=True)]
 
 
 def memory_title(results: Sequence[ConfigurationResult]) -> str:

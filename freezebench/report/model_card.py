@@ -156,7 +156,7 @@ from transformers import {", ".join(names)}
 folder = "."  # the folder of this file
 tokenizer = AutoTokenizer.from_pretrained(folder)
 model = {visible(loader)}.from_pretrained(folder)
-batch = {usage.batch}
+{usage.batch_code(spec.data.text_columns)}
 {code}
 ```
 

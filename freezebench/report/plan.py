@@ -103,8 +103,11 @@ def experiment_line(settings: Settings, specs: Collection[str]) -> str:
     )
 
 
-def resolution_line(settings: Settings, facts: DataFacts) -> str:
-    """Return the smallest margin that this number of seeds and distinct test sentences resolves, or that none is."""
+def resolution_line(settings: Settings, facts: DataFacts, *, is_finished: bool = False) -> str | None:
+    """Return the smallest margin that this number of seeds and distinct test sentences resolves, or that none is.
+
+    ``None`` where only runs show it, and all of them are finished (``is_finished``): then their verdicts do.
+    """
     if settings.looks.max_seeds == 1:
         return "freezebench: one seed gives figures and no verdict; use --freeze-num-seeds=3 or more for verdicts"
     size, metric = size_text(facts, settings.data.group_column), metric_of_data(facts, settings.metric)
@@ -112,7 +115,8 @@ def resolution_line(settings: Settings, facts: DataFacts) -> str:
         return f"freezebench: {sentence}"
     resolved = shown_margins(settings, facts)
     if not resolved:
-        return f"freezebench: how small a drop of {metric.label} can be shown with {size} is known after the first runs"
+        drop = f"how small a drop of {metric.label} can be shown with {size}"
+        return None if is_finished else f"freezebench: {drop} is known after the first runs"
     texts = [f"{margin:.1f} points with {counted(count, 'seed')}" for count, margin in resolved.items()]
     line = f"freezebench: smallest margin that {size} can show ({100 * _POWER:g} % power): {', '.join(texts)}"
     if min(resolved.values()) > settings.margin_pp:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from freezebench.records.run_record import data_of
 from freezebench.report.metric_text import judged_metric, signed_drop, unit_word, value_text
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.units import NOT_MEASURED, counted, listed
 from freezebench.verdicts.vocabulary import VERDICTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from freezebench.scoring.metric import Metric
     from freezebench.verdicts.judge import ConfigurationResult
@@ -23,10 +24,11 @@ _SHARED_LEVEL = (
     "drop."
 )
 _CAPTIONS: dict[SubsetKind, str] = {
-    "class": f"Recall of every class, and by how many points freezing lowers it. {_SHARED_LEVEL}",
+    "class": f"Recall of every {{noun}}, and by how many points freezing lowers it. {_SHARED_LEVEL}",
     "slice": f"Drops on the parts of the test set that have one value of a column. {_SHARED_LEVEL}",
     "test set": f"Drops on the further test sets. {_SHARED_LEVEL} They hold for new texts of the same kind only.",
 }
+_CLASS_TITLES = {"class": "Classes", "label": "Labels"}
 _TITLES: dict[SubsetKind, str] = {"class": "Classes", "slice": "Slices", "test set": "Further test sets"}
 # Those that a user asked for by name.
 _REQUESTED: tuple[SubsetKind, ...] = ("slice", "test set")
@@ -62,7 +64,7 @@ def subset_tables(results: Sequence[ConfigurationResult]) -> list[SubsetTable]:
         SubsetTable(
             kind=kind,
             title=_title(kind, results),
-            caption=_CAPTIONS[kind],
+            caption=_CAPTIONS[kind].format(noun=_noun(results)),
             headers=_headers(kind, results),
             cells=tuple(cells),
         )
@@ -99,6 +101,12 @@ def lost_elsewhere(result: ConfigurationResult) -> str | None:
     return f"It loses more than the margin on {listed(lost, _MOST_NAMED)}." if lost else None
 
 
+def _noun(results: Iterable[ConfigurationResult]) -> str:
+    """Return what a sentence has: a class, or labels of several that it may have."""
+    data = data_of(record for result in results for record in result.records)
+    return "label" if data is not None and data.task == "multi-label" else "class"
+
+
 def _subsets_of(result: ConfigurationResult, kind: SubsetKind) -> tuple[SubsetVerdict, ...]:
     """Return the verdicts on subsets of a kind; of the baseline, which is compared with nothing, there are none."""
     if result.is_baseline:
@@ -120,7 +128,8 @@ def _classes_sentence(result: ConfigurationResult) -> str | None:
     ]
     if not lost:
         return None
-    return f"Classes: {result.freeze}: recall drops by more than the margin: {listed(lost, _MOST_NAMED)}."
+    begin = f"{_CLASS_TITLES[_noun([result])]}: {result.freeze}"
+    return f"{begin}: recall drops by more than the margin: {listed(lost, _MOST_NAMED)}."
 
 
 def _sentences(kind: SubsetKind, results: Sequence[ConfigurationResult]) -> Iterator[str]:
@@ -192,6 +201,8 @@ def _values(subset: SubsetVerdict) -> str:
 
 def _title(kind: SubsetKind, results: Sequence[ConfigurationResult]) -> str:
     """Return the heading of a table, with the column that divides the test set into slices."""
+    if kind == "class":
+        return _CLASS_TITLES[_noun(results)]
     if kind != "slice":
         return _TITLES[kind]
     columns = (record.spec.data.slice_column for result in results for record in result.records)
@@ -203,7 +214,8 @@ def _headers(kind: SubsetKind, results: Sequence[ConfigurationResult]) -> tuple[
     """Return the headings of a table."""
     metric = judged_metric(results)
     what, unit = ("recall", "points") if kind == "class" else (metric.label, unit_word(metric))
-    return (kind, "frozen", "examples", f"{what}, unfrozen", f"{what}, frozen", f"drop, {unit} [interval]", "verdict")
+    name = _noun(results) if kind == "class" else kind
+    return (name, "frozen", "examples", f"{what}, unfrozen", f"{what}, frozen", f"drop, {unit} [interval]", "verdict")
 
 
 def _cells(kind: SubsetKind, results: Sequence[ConfigurationResult]) -> Iterator[tuple[str, ...]]:

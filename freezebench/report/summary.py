@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from freezebench.meters.metrics import COST_METRICS
 from freezebench.records.headline import headline_metrics
 from freezebench.records.run_record import data_of
-from freezebench.report.answer import Answer, answer
+from freezebench.report.answer import HOW_TO_SAVE, Answer, answer
 from freezebench.report.breakdown import breakdown_table, breakdowns, gap_sentences, grid_sentence
 from freezebench.report.contention import contention_sentence, host_sentence, untimed_sentences
 from freezebench.report.data_text import WARNINGS, classes_text, size_of_run
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
 # What the terminal and Markdown call the accuracy of always predicting the most frequent class of the test split.
 MAJORITY_CLASS = "majority class"
+# How sentences on the data begin that change nothing of the answer.
+DATA_NOTE = "Data: "
 # How notes on the data begin that concern every accuracy or interval, so that they are always shown.
 _ALWAYS_SHOWN = (
     *WARNINGS,
@@ -73,6 +75,7 @@ class Summary:
         lines: The sentences under the table.
         notes: Further sentences, which do not change the answer: on the page, in the files, and with ``-v``.
         saved: What became of the recommended model, where models are saved.
+        is_saving: Whether the session saves the recommended model, so that the answer does not say how to.
     """
 
     title: str
@@ -82,11 +85,14 @@ class Summary:
     lines: tuple[str, ...]
     notes: tuple[str, ...] = ()
     saved: SavingOutcome | None = None
+    is_saving: bool = False
 
     @cached_property
     def answer(self) -> Answer:
         """The answer in plain words."""
-        return answer(self.results, self.rows, self.margin_pp)
+        found = answer(self.results, self.rows, self.margin_pp)
+        steps = tuple(step.replace(HOW_TO_SAVE, ".") for step in found.next_steps)
+        return replace(found, next_steps=steps) if self.is_saving else found
 
     @property
     def answer_lines(self) -> tuple[str, ...]:
@@ -166,7 +172,8 @@ def _title(results: Sequence[ConfigurationResult], settings: Settings) -> str:
     whole = [result for result in run if not result.broken]
     counts = sorted({len(result.records) for result in whole or run})
     if not counts:
-        return "; ".join([*parts, "nothing was run"])
+        is_begun = any(result.not_reached for result in results)
+        return "; ".join([*parts, "no configuration has all its runs" if is_begun else "nothing was run"])
     seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     invalid = "" if whole else ", invalid" if seeds == "1" else ", all invalid"
     parts.append(f"{seeds} seed" + ("" if seeds == "1" else "s") + invalid)
@@ -215,7 +222,7 @@ def _notes(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> list[
     times += [host_sentence(rows), head_sentence(results, is_new=False), _definition(results)]
     metric, undertrained = judged_metric(results), [result.freeze for result in results if result.undertrained]
     notes = [*_limits(results, are_met=True), *filter(None, times)]
-    notes += [f"Data: {note}" for note in _data_notes(results) if not note.startswith(_ALWAYS_SHOWN)]
+    notes += [f"{DATA_NOTE}{note}" for note in _data_notes(results) if not note.startswith(_ALWAYS_SHOWN)]
     notes += _classes(results)
     if undertrained:
         notes.append(
@@ -230,7 +237,7 @@ def _classes(results: Sequence[ConfigurationResult]) -> list[str]:
     data = _facts(results)
     if data is None or data.splits is None or data.task == "regression":
         return []
-    return [f"Data: {classes_text(data)} in all splits."]
+    return [f"{DATA_NOTE}{classes_text(data)} in all splits."]
 
 
 def _definition(results: Sequence[ConfigurationResult]) -> str | None:

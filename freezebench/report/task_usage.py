@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from freezebench.escaping import visible
+from freezebench.units import with_and
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from freezebench.specs.names import TaskName
 
 _TEXTS = "AutoModelForSequenceClassification"
@@ -13,6 +18,9 @@ _SENTENCE = 'tokenizer(["A sentence."], truncation=True, padding=True, return_te
 _WORDS = (
     'tokenizer([["A", "sentence", "."]], is_split_into_words=True, truncation=True, padding=True, return_tensors="pt")'
 )
+
+
+_PAIR = 'tokenizer(["A first sentence."], ["A second one."], truncation=True, padding=True, return_tensors="pt")'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +31,7 @@ class TaskUsage:
         auto_class: The class of transformers that loads them.
         pipeline: Name of the task on the Hub.
         title: The same as a title.
-        batch: Code that makes a batch.
+        batch: Code that makes a batch of single sentences.
         code: Lines that show what the model returns for it.
         adapter_code: The same in one line, for a model that knows no names of its outputs.
         head_arguments: Further arguments with which the pretrained model gets a head of the task.
@@ -36,6 +44,17 @@ class TaskUsage:
     code: tuple[str, ...]
     adapter_code: str
     head_arguments: str = ""
+
+    def batch_code(self, columns: Sequence[str]) -> str:
+        """Return the lines that make a batch; of sentence pairs they name the columns of the two lists.
+
+        Args:
+            columns: The columns of the sentences.
+        """
+        if len(columns) == 1:
+            return f"batch = {self.batch}"
+        names = with_and([visible(repr(column)) for column in columns])
+        return f"# sentence pairs, as of the columns {names}\nbatch = {_PAIR}"
 
 
 USAGE: dict[TaskName, TaskUsage] = {

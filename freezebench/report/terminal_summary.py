@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.escaping import terminal_line
-from freezebench.report.answer import HOW_TO_SAVE
 from freezebench.report.terminal_table import figure_tables, text_tables
 from freezebench.report.terminal_text import cut, wrap
 from freezebench.report.verdict_text import unasserted_sentence
@@ -29,7 +28,10 @@ _LABELS: dict[str, Style] = {
     **{f"Limit {term.word}": term.tone for term in (*STANDINGS.values(), EXCEEDED) if term.tone in ("unsure", "bad")},
     "Invalid": "bad",
     "Class lost": "bad",
+    "Label lost": "bad",
+    "Sentences ignored": "bad",
     "Classes": "unsure",
+    "Labels": "unsure",
     "Classes to check": "unsure",
     "Labels to check": "unsure",
     "Contended": "unsure",
@@ -49,9 +51,7 @@ def title_line(summary: Summary, width: int) -> str:
     return cut(terminal_line(f"freezebench: {_name(summary)}"), width)
 
 
-def closing_lines(
-    summaries: list[Summary], width: int, overview: Overview | None = None, *, is_saved: bool = False
-) -> list[Line]:
+def closing_lines(summaries: list[Summary], width: int, overview: Overview | None = None) -> list[Line]:
     """Return the answers once more, for the end of a session.
 
     Those are each headline, of a failure without its cause, and, of several experiments, the sentence on all of them;
@@ -61,7 +61,6 @@ def closing_lines(
         summaries: The summaries of the experiments.
         width: Columns of the terminal.
         overview: The overview of several experiments.
-        is_saved: Whether the session saves the model, so that nothing has to be said on how to do that.
     """
     lines: list[Line] = []
     for summary in summaries:
@@ -71,7 +70,7 @@ def closing_lines(
         lines += [((line, style),) for line in wrap(name + summary.answer.short_headline, width)]
     if len(summaries) == 1:
         for sentence in summaries[0].answer.next_steps[:1]:
-            lines += _sentence(sentence.replace(HOW_TO_SAVE, ".") if is_saved else sentence, width)
+            lines += _sentence(sentence, width)
         for sentence in filter(None, [unasserted_sentence(summaries[0].results)]):
             lines += _sentence(sentence, width)
     if overview is not None:

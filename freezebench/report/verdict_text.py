@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezebench.records.run_record import data_of
 from freezebench.report.metric_text import in_points_of, judged_metric
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import bytes_text, listed, percent_text, seconds_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from freezebench.config.settings import Settings
+    from freezebench.specs.names import TaskName
     from freezebench.verdicts.judge import ConfigurationResult
     from freezebench.verdicts.noninferiority import Verdict
 
 _DECIDED = {"non_inferior", "inferior"}
 _MOST_NAMED = 8
+# How a line on lost classes begins, and what the configuration does.
+_LOST: dict[TaskName, tuple[str, str]] = {
+    "sequence-classification": ("Class lost", "loses a class"),
+    "token-classification": ("Class lost", "loses a class"),
+    "multi-label": ("Label lost", "loses a label"),
+    "regression": ("Sentences ignored", "ignores the sentences"),
+}
 
 
 def not_run_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
@@ -108,10 +117,20 @@ def class_loss_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
     for result in results:
         if result.class_loss:
             names.setdefault(result.class_loss, []).append(result.freeze)
-    metric = judged_metric(results).label
+    metric, begin = judged_metric(results).label, _LOST[_task_of(results)][0]
     return [
-        f"Class lost: {', '.join(freezes)}: {loss}; inferior, whatever the {metric}." for loss, freezes in names.items()
+        f"{begin}: {', '.join(freezes)}: {loss}; inferior, whatever the {metric}." for loss, freezes in names.items()
     ]
+
+
+def loss_text(result: ConfigurationResult) -> str:
+    """Return what a configuration does whose runs hardly recognise a class, or predict the same throughout."""
+    return _LOST[_task_of([result])][1]
+
+
+def _task_of(results: Iterable[ConfigurationResult]) -> TaskName:
+    data = data_of(record for result in results for record in result.records)
+    return "sequence-classification" if data is None else data.task
 
 
 def is_decided(result: ConfigurationResult) -> bool:

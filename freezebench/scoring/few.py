@@ -9,6 +9,7 @@ are in two documents say no more of other documents than two examples do.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +30,8 @@ FEWEST_PAIRS = 30
 FEWEST_ENTITIES = 30
 # A calibration error that is nearer to that of chance is a bias of the bins rather than a fault of the model.
 _TIMES_CHANCE = 2.0
+_TWO = 2
+_FLOAT_ERROR = 1e-9
 
 
 def too_few_of_a_class(examples: Examples) -> str | None:
@@ -41,27 +44,43 @@ def too_few_of_a_class(examples: Examples) -> str | None:
     counts = _class_units(examples)
     occurs = counts[counts > 0]
     effective = len(occurs) ** 2 / (1 / occurs).sum() if len(occurs) else 0.0
-    return None if effective >= 4 * FEWEST_OF_A_CLASS else _rarest(examples, counts)
+    if effective >= 4 * FEWEST_OF_A_CLASS - _FLOAT_ERROR:
+        return None
+    return _rarest(examples, counts, _needed_of_rarest(occurs) if len(occurs) else None)
+
+
+def _needed_of_rarest(occurs: Integers) -> int:
+    """Return with how many examples of the rarest class a mean over classes would rest on enough.
+
+    Where the other classes have too few as well, each needs an equal share of them.
+    """
+    num, fewest = len(occurs), 4 * FEWEST_OF_A_CLASS
+    left = num**2 / fewest - float((1 / occurs).sum() - 1 / occurs.min())
+    return math.ceil((min(1 / left, fewest / num) if left > 0 else fewest / num) - _FLOAT_ERROR)
 
 
 def too_few_of_class_1(examples: Examples) -> str | None:
     """Return class 1 if it has few examples."""
     counts = _class_units(examples)
-    return None if counts[1] >= FEWEST_OF_A_CLASS else _clause(examples, 1)
+    return None if counts[1] >= FEWEST_OF_A_CLASS else _clause(examples, 1, FEWEST_OF_A_CLASS)
 
 
 def too_few_of_others(examples: Examples) -> str | None:
     """Return the rarest class if few examples are of another class than the most frequent one."""
     most_frequent = _class_counts(examples).argmax()
     num_others = _num_units(examples, examples.labels != most_frequent)
-    return None if num_others >= FEWEST_OF_A_CLASS else _rarest(examples, _class_units(examples))
+    if num_others >= FEWEST_OF_A_CLASS:
+        return None
+    counts = _class_units(examples)
+    # Of three classes or more, the other ones have to have so many together.
+    return _rarest(examples, counts, FEWEST_OF_A_CLASS if np.count_nonzero(counts) == _TWO else None)
 
 
 def too_few_of_labels(examples: Examples) -> str | None:
     """Return how many labels the examples have if these are few, of a metric of all labels together."""
     has_any = np.asarray(examples.labels.any(axis=1))
     few = _num_units(examples, has_any) < FEWEST_OF_A_CLASS
-    return f"{_size(examples, has_any, 'example')} with any of the labels" if few else None
+    return _size(examples, has_any, "example", " with any of the labels", FEWEST_OF_A_CLASS) if few else None
 
 
 def too_few_ranked(examples: Examples) -> str | None:
@@ -69,7 +88,10 @@ def too_few_ranked(examples: Examples) -> str | None:
     number, fewest = _rarest_ranked(examples)
     if not fewest:
         return f"{len(examples)} examples of one class"
-    return _clause(examples, number) if fewest < FEWEST_OF_A_CLASS else None
+    if fewest >= FEWEST_OF_A_CLASS:
+        return None
+    is_rare = _class_units(examples)[number] == fewest
+    return _clause(examples, number, FEWEST_OF_A_CLASS if is_rare else None)
 
 
 def too_few_misranked(examples: Examples, auroc: float) -> str | None:
@@ -102,7 +124,7 @@ def too_few_pairs(examples: Examples) -> str | None:
     """Return how many examples there are if these are few, of a metric of numbers or words."""
     all_of_them = np.ones(len(examples), dtype=np.bool_)
     few = _num_units(examples, all_of_them) < FEWEST_PAIRS
-    return _size(examples, all_of_them, "example") if few else None
+    return _size(examples, all_of_them, "example", needed=FEWEST_PAIRS) if few else None
 
 
 def too_few_entities(examples: Examples, per_example: Integers) -> str | None:
@@ -114,9 +136,9 @@ def too_few_entities(examples: Examples, per_example: Integers) -> str | None:
     """
     num, has_any = int(per_example.sum()), per_example > 0
     if num < FEWEST_ENTITIES:
-        return f"{num} entities"
+        return f"{num} of {FEWEST_ENTITIES} needed entities"
     few = _num_units(examples, has_any) < FEWEST_OF_A_CLASS
-    return f"{num} entities in {_size(examples, has_any, 'sentence')}" if few else None
+    return f"{num} entities in {_size(examples, has_any, 'sentence', needed=FEWEST_OF_A_CLASS)}" if few else None
 
 
 def too_few_for_calibration(examples: Examples, ece: float, deviations: Values) -> str | None:
@@ -171,20 +193,32 @@ def _num_units(examples: Examples, is_in: NDArray[np.bool_]) -> int:
     return int(is_in.sum()) if examples.units is None else len(np.unique(examples.units[is_in]))
 
 
-def _rarest(examples: Examples, counts: Integers) -> str:
+def _rarest(examples: Examples, counts: Integers, needed: int | None) -> str:
     """Return the class with the lowest count among those that occur."""
     occurs = np.flatnonzero(counts > 0)
-    return _clause(examples, int(occurs[counts[occurs].argmin()]) if len(occurs) else 0)
+    return _clause(examples, int(occurs[counts[occurs].argmin()]) if len(occurs) else 0, needed)
 
 
-def _clause(examples: Examples, number: int) -> str:
+def _clause(examples: Examples, number: int, needed: int | None = None) -> str:
     """Return how many examples a class has, and how many units where these are fewer."""
     noun = "label" if examples.task == "multi-label" else "class"
-    return _size(examples, _is_of_class(examples)[:, number], "example", f" of {noun} {examples.label_names[number]}")
+    of = f" of {noun} {examples.label_names[number]}"
+    return _size(examples, _is_of_class(examples)[:, number], "example", of, needed)
 
 
-def _size(examples: Examples, is_in: NDArray[np.bool_], noun: str, of: str = "") -> str:
-    """Return a number of examples, such as ``9 examples of class b`` or ``60 examples in 2 texts or groups``."""
+def _size(examples: Examples, is_in: NDArray[np.bool_], noun: str, of: str = "", needed: int | None = None) -> str:
+    """Return a number of examples: ``9 of 15 needed examples of class b``, ``60 examples in 2 texts or groups``.
+
+    Args:
+        examples: All examples.
+        is_in: Which of them are counted.
+        noun: What they are.
+        of: What follows the noun.
+        needed: How many of them, or of their units where these are fewer, would be enough; ``None``: not known.
+    """
     num, num_units = int(is_in.sum()), _num_units(examples, is_in)
-    units = "" if num_units == num else f" in {num_units} text{'s or groups' if num_units > 1 else ' or group'}"
-    return f"{counted(num, noun)}{of}{units}"
+    if num_units == num:
+        return f"{counted(num, noun) if needed is None else f'{num} of {needed} needed {noun}s'}{of}"
+    if needed is not None:
+        return f"{counted(num, noun)}{of} in {num_units} of {needed} needed texts or groups"
+    return f"{counted(num, noun)}{of} in {num_units} text{'s or groups' if num_units > 1 else ' or group'}"

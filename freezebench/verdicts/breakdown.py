@@ -28,7 +28,7 @@ class Breakdown:
         slices: Drops of the metric on every slice of the test set.
         test_sets: Drops of the metric on every further test set.
         limits: The parts of the joint gate for limits on slices and on test sets.
-        carrying: Which classes carry the loss, as a sentence; ``None``: none does.
+        carrying: Which classes lose more than the others, as a sentence; ``None``: none does.
     """
 
     classes: tuple[SubsetVerdict, ...]

@@ -1,4 +1,4 @@
-"""Classes whose recall freezing lowers: the drop of each, classes that are lost, and those that carry the loss."""
+"""Classes whose recall freezing lowers: the drop of each, classes that are lost, and those that lose the most."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ def lost_class_sentence(records: Sequence[RunRecord], baseline: Sequence[RunReco
 def carrying_classes(
     baseline: Sequence[RunRecord], records: Sequence[RunRecord], verdicts: Sequence[SubsetVerdict]
 ) -> str | None:
-    """Return which classes carry the loss, as a sentence; ``None`` if none does.
+    """Return which classes lose more than the others, as a sentence; ``None`` if none does.
 
-    A class carries the loss if its recall is shown to fall, and to fall by more than that of all other classes
-    together; the two together have to fall as well, since what one class loses others may gain. All three are shown at
-    the error rate of its interval, which the classes share.
+    Its recall has to be shown to fall, and to fall by more than that of all other classes together; the two together
+    have to fall as well, since what one class loses others may gain. All three are shown at the error rate of its
+    interval, which the classes share.
 
     Args:
         baseline: The unfrozen runs.
@@ -106,12 +106,12 @@ def carrying_classes(
 
 
 def _carrying_text(name: str, own: float, others: float) -> str:
-    """Return that a class carries the loss, with the drops of its recall and of that of all others, in points."""
+    """Return that a class loses more than the others, with the drops of its recall and of theirs, in points."""
     moves = "rises" if others < 0 else "drops"
-    carries, its = ("carry", "their") if name.startswith("entities ") else ("carries", "its")
+    loses, its = ("lose", "their") if name.startswith("entities ") else ("loses", "its")
     return (
-        f"{name} {carries} the loss: {its} recall drops by {own:.1f} points, that of all others together {moves} by "
-        f"{abs(others):.1f}"
+        f"{name} {loses} more than the others: {its} recall drops by {own:.1f} points, that of all others together "
+        f"{moves} by {abs(others):.1f}"
     )
 
 

@@ -44,6 +44,7 @@ _OF_USERS: dict[TaskName, str] = {
 }
 _CORRELATIONS = ("pearson", "spearman")
 _ROUNDING = 1e-5
+_NO_LABEL = "no label"
 
 
 def shows_learning(metric: Metric, task: TaskName) -> Metric:
@@ -131,6 +132,8 @@ def constant_sentence(records: Sequence[RunRecord], metric: Metric = ACCURACY) -
     seeds = [record.spec.seed for record, _ in constant]
     who = f"seed {seeds[0]} predicts" if len(seeds) == 1 else f"seeds {with_and(seeds)} predict"
     same = constant[0][1][0]
+    if all(value == _NO_LABEL for _, (_, value) in constant):
+        return f"{who} no label for any test sentence"
     return f"{who} {same} ({', '.join(dict.fromkeys(value for _, (_, value) in constant))})"
 
 
@@ -162,4 +165,4 @@ def _constant_text(record: RunRecord, metric: Metric) -> tuple[str, str] | None:
     if (predictions != predictions[0]).any():
         return None
     names = [name for name, has in zip(data.label_names, predictions[0], strict=True) if has]
-    return "the same labels for every test sentence", with_and(names) if names else "none"
+    return "the same labels for every test sentence", with_and(names) if names else _NO_LABEL

@@ -40,7 +40,9 @@ def test_a_metric_with_too_few_examples_is_refused_where_undecided_fails() -> No
     """Whatever the limit; without a limit nothing could fail."""
     few = replace(facts(60), test_labels=(1,) * 4 + (0,) * 56)
     settings = _settings(metric="macro-f1", max_drop="50", inconclusive="fail")
-    with pytest.raises(SettingsError, match=r"limited to 50 points of macro F1 .* any verdict \(4 examples of class "):
+    with pytest.raises(
+        SettingsError, match=r"limited to 50 points of macro F1 .* any verdict \(4 of 21 needed examples of class "
+    ):
         refuse_undecidable(settings, ["none", "emb"], few)
     refuse_undecidable(settings, ["none", "emb"], facts(60))
     refuse_undecidable(_settings(metric="macro-f1", inconclusive="fail"), ["none", "emb"], few)

@@ -68,6 +68,8 @@ def test_limits_that_were_not_reached_are_undecided(
         ["*INCONCLUSIVE: no candidate has a conclusive verdict (0 of 3): the budget of 3 runs is used up.*"]
     )
     result.stdout.fnmatch_lines(["*Nothing to compare yet: the budget of 3 runs is used up.*"])
+    result.stdout.fnmatch_lines(["Setting: *no configuration has all its runs."])
+    result.stdout.no_fnmatch_line("*nothing was run*")
 
 
 def test_look_that_is_not_complete_gives_no_verdict(project: Project, reach: Reach) -> None:

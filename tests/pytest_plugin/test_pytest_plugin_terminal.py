@@ -73,11 +73,11 @@ def test_colour_follows_pytest(environment: dict[str, str], is_coloured: bool, m
         monkeypatch.setenv(name, value)
     reporter = _Reporter()
     _terminal(reporter).write([LINE])
-    coloured = "emb  \x1b[32mnon-inferior\x1b[0m\x1b[1m\x1b[31m  INFERIOR\x1b[0m\n"
+    coloured = "|emb  \x1b[32mnon-inferior\x1b[0m\x1b[1m\x1b[31m  INFERIOR\x1b[0m\n"
     assert reporter.written in (
         (coloured, coloured.replace("\x1b[1m\x1b[31m", "\x1b[31m\x1b[1m"))
         if is_coloured
-        else ("emb  non-inferior  INFERIOR\n",)
+        else ("|emb  non-inferior  INFERIOR\n",)
     )
 
 
@@ -134,4 +134,11 @@ def test_pytests_own_line_ends_before_the_summary() -> None:
     results = [judge("none", [record()], [record()], margin_pp=2.0, limit_pp=None)]
     _terminal(reporter).summary(summarize(results, settings()))
     assert reporter.written.startswith("|=")
-    assert reporter.written.count("|") == 1
+    # Once for the title and once for the lines: pytest's ends its own line at the first call.
+    assert reporter.written.count("|") == 2
+    warned = _Reporter()
+    _terminal(warned).write([(("the budget of 1", "bad"),), (("  run is used up", "bad"),)])
+    assert warned.written == "|the budget of 1\n  run is used up\n"
+    silent = _Reporter()
+    _terminal(silent).write([])
+    assert not silent.written

@@ -155,7 +155,7 @@ def test_the_table_and_its_sentences() -> None:
     headers, cells = breakdown_table(breakdowns(results))
     assert headers[0] == "frozen"
     assert [row[0] for row in cells] == ["none", "emb"]
-    assert cells[1] == ["emb", "10 %", "30 %", "50 %", "10 %", "2 s", "2.00×", "2.00×", "1.11×", "epoch 2"]
+    assert cells[1] == ["emb", "10 %", "30 %", "50 %", "10 %", "2.00 s", "2.00×", "2.00×", "1.11×", "epoch 2"]
     assert grid_sentence(results) == "Whole grid: 2 runs trained and evaluated in 23.5 s."
     assert "1 pass for 1 runs, 0 % cache hits" in str(prefix_sentence(results))
     beside = [

@@ -36,8 +36,8 @@ def test_unbalanced_classes_have_their_shares() -> None:
     assert sentence == (
         "Unbalanced classes: the test sentences are of account 4 (10.0 %), billing 10 (25.0 %), general 26 (65.0 %). "
         "Always predicting general has an accuracy of 65.0 %, and a loss of account hardly shows in it. "
-        "--freeze-metric=macro-f1 weighs all classes alike, but the test split has too few examples for it (4 examples "
-        "of class account)."
+        "--freeze-metric=macro-f1 weighs all classes alike, but the test split has too few examples for it (4 of 20 "
+        "needed examples of class account)."
     )
     enough = balance_sentence(of_classes(40, 100, 260), ACCURACY)
     assert enough is not None
@@ -86,11 +86,15 @@ def test_a_metric_that_cannot_be_judged_has_no_smallest_margin() -> None:
     assert sentence is not None
     assert sentence.startswith(
         "No configuration can be shown to be non-inferior by macro F1, whatever is trained: too few examples in the "
-        "test split (4 examples of class account)."
+        "test split (4 of 20 needed examples of class account)."
     )
     own = settings(metric="macro-f1")
     assert resolution_line(own, few) == f"freezebench: {sentence}"
-    assert resolution_line(own, of_classes(40, 100, 260)).endswith("is known after the first runs")
+    enough = of_classes(40, 100, 260)
+    assert str(resolution_line(own, enough)).endswith("is known after the first runs")
+    # Once these are finished, the verdicts say it.
+    assert resolution_line(own, enough, is_finished=True) is None
+    assert resolution_line(settings(), enough, is_finished=True) == resolution_line(settings(), enough) is not None
     assert too_few_sentence(of_classes(40, 100, 260), METRICS["macro-f1"]) is None
 
 

@@ -167,6 +167,18 @@ def test_folders_are_named_without_their_path(tmp_path: Path) -> None:
     assert _figures(card)["data set"] == "sentences"
 
 
+def test_the_card_of_sentence_pairs_takes_two_lists() -> None:
+    """The columns are named, whatever their names are; the code of a single sentence would train a worse model."""
+    columns = ("premise", 'hypo`"\nthesis')
+    record = made_up.record("emb", 42)
+    record = replace(record, spec=replace(record.spec, data=replace(record.spec.data, text_columns=columns)))
+    for is_adapters in (False, True):
+        snippet = model_card(_saved(record=record, is_adapters=is_adapters)).split("```python\n")[1].partition("```")[0]
+        compile(snippet, "README.md", "exec")
+        assert 'tokenizer(["A first sentence."], ["A second one."], truncation=True' in snippet
+        assert "# sentence pairs, as of the columns 'premise' and " in snippet
+
+
 @pytest.mark.parametrize(("class_name", "loader"), [(None, "AutoModelForSequenceClassification"), ("Own", "Own")])
 def test_the_card_shows_how_to_load_the_model(class_name: str | None, loader: str) -> None:
     """A factory's model by its own class; the snippet is Python."""

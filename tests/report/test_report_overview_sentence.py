@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from freezebench.report.overview.rows import overview_rows
-from freezebench.report.overview.sentence import sentence
+from freezebench.report.overview.rows import STATE_TERMS, overview_rows
+from freezebench.report.overview.sentence import _ONE, sentence
 from studies import STUDIES, Study, ladder
 
 _EMB = "Freezing the embeddings"
+_NEXT = "the next deeper prefix that was tried"
 _A_THIRD = "the embeddings and the first third of the layers"
 _ALL = Study(depth=3, accuracies=ladder(3, safe=4))
 _NONE = Study(accuracies=ladder(6, safe=0))
@@ -61,14 +62,13 @@ _NARROW = Study(accuracies=ladder(6, safe=1), flags={"margin": "1"})
                 f"{_EMB} is non-inferior WITHIN in 3 of 4 experiments, the first half of the layers in 1",
                 "the next deeper prefix that was tried is inferior in 1 of the 3 and is inconclusive in 1",
                 "in 1 no deeper prefix was tried",
-                "the other experiment: inconclusive",
+                "in the other one the least frozen prefix is inconclusive",
             ),
         ),
         (
             (_OPEN, _NONE, _NONE),
             (
-                "Freezing the embeddings is non-inferior WITHIN in 1 of 3 experiments",
-                "there the next deeper prefix that was tried is inconclusive",
+                f"{_EMB} is non-inferior WITHIN in 1 of 3 experiments, where {_NEXT} is inconclusive",
                 "the other 2: inferior",
             ),
         ),
@@ -77,15 +77,14 @@ _NARROW = Study(accuracies=ladder(6, safe=1), flags={"margin": "1"})
             (
                 "Freezing the embeddings is non-inferior WITHIN in 2 of 3 experiments",
                 "in 2 of them no deeper prefix was tried",
-                "the other experiment: inconclusive",
+                "in the other one the least frozen prefix is inconclusive",
             ),
         ),
         (
             (_ENDS, _NONE),
             (
-                "Freezing the embeddings is non-inferior WITHIN in 1 of 2 experiments",
-                "there no deeper prefix was tried",
-                "the other experiment: inferior",
+                f"{_EMB} is non-inferior WITHIN in 1 of 2 experiments, where no deeper prefix was tried",
+                "in the other one the least frozen prefix is inferior",
             ),
         ),
         (
@@ -116,6 +115,11 @@ def test_the_sentence(studies: tuple[Study, ...], clauses: tuple[str, ...]) -> N
     """Shares that more experiments have come first; what is undecided, untried or unanswered is no evidence."""
     expected = "; ".join(clauses).replace("WITHIN", "at a margin of 2 points").replace("A_THIRD", _A_THIRD)
     assert sentence(overview_rows([study.experiment() for study in studies])) == f"{expected}."
+
+
+def test_every_state_has_words_for_a_single_experiment() -> None:
+    """The sentence on the other one would have none otherwise."""
+    assert set(_ONE) == {term.word for term in STATE_TERMS.values()}
 
 
 @pytest.mark.parametrize("study", STUDIES)

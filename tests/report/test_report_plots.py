@@ -21,7 +21,8 @@ from freezebench.escaping import visible
 from freezebench.report.contention import MARK
 from freezebench.report.picture import DARK, LIGHT, Missing, Picture
 from freezebench.report.plots import accuracy, costs, draw, draw_side_by_side, side_by_side, training
-from freezebench.report.plots.style import label_points
+from freezebench.report.plots.costs import COSTS, trade_off
+from freezebench.report.plots.style import in_lines, label_points
 
 NAMES = [
     "drop",
@@ -217,6 +218,27 @@ def test_contended_times_are_marked() -> None:
     assert MARK not in drawn["tradeoff_memory"].caption
 
 
+def test_times_that_do_not_count_have_no_pareto_front() -> None:
+    """Of all or of some configurations; the front of memory, which counts, is drawn."""
+    shown = stories.contended()
+    assert all(row.is_contended for row in shown.rows)
+    time, memory = (trade_off(shown, cost) for cost in COSTS[:2])
+    assert isinstance(time, Picture)
+    assert isinstance(memory, Picture)
+    assert "No Pareto front is drawn" in time.caption
+    assert time.alt.startswith("train time (s) and test accuracy (%): none ")
+    assert "Pareto front" not in time.svg.partition("</metadata>")[2]
+    assert "Filled marks lie on the Pareto front" in memory.caption
+    first, *others = shown.rows
+    quiet = [replace(row, num_contended=0) for row in others]
+    assert not any(row.is_contended for row in quiet)
+    summary = replace(shown.summary, rows=(first, *quiet))
+    partly = trade_off(replace(shown, summary=summary), COSTS[0])
+    assert isinstance(partly, Picture)
+    assert f"Those with {MARK} are left out of it." in partly.caption
+    assert "none" not in partly.alt
+
+
 def test_reasons_of_invalid_runs_are_the_same_everywhere() -> None:
     """The page can give the reason once."""
     reasons = {picture.reason for picture in draw(stories.all_invalid()) if isinstance(picture, Missing)}
@@ -290,8 +312,14 @@ def test_long_titles_of_small_multiples_are_wrapped() -> None:
     picture = training.metrics(made_up_tasks.experiment("sequence-classification", "macro-f1"))
     assert isinstance(picture, Picture)
     drawing = picture.svg.partition("</metadata>")[2]  # the description before it has the whole title
-    assert "validation F1 of class 1, or macro" in drawing
-    assert "validation F1 of class 1, or macro (%)" not in drawing
+    for title in ("test F1 of class 1, or macro (%)", "validation F1 of class 1, or macro (%)"):
+        assert title not in drawing
+        first, second = in_lines(title, 120).splitlines()
+        assert f"{first} {second}" == title
+        assert first in drawing
+        assert second in drawing
+    assert in_lines("test accuracy (%)", 120) == "test accuracy (%)"
+    assert in_lines("W" * 60, 120) == "W" * 60
 
 
 def test_drops_of_several_metrics_share_no_axis() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
 
 import made_up_tasks
 from experiments import experiment, settings
@@ -18,6 +21,10 @@ from freezebench.report.publish import write_report
 from freezebench.report.subsets import subset_sentences, subset_tables
 from freezebench.report.terminal_summary import summary_lines
 from freezebench.report.terminal_table import plain_text
+from freezebench.report.verdict_text import class_loss_sentences, loss_text
+
+if TYPE_CHECKING:
+    from freezebench.specs.names import TaskName
 
 
 def test_without_subsets_nothing_is_said() -> None:
@@ -112,3 +119,28 @@ def test_the_picture_shows_own_against_further_drops() -> None:
     assert isinstance(picture, Picture)
     assert "emb on tweets +0.4 (own " in picture.alt
     assert isinstance(drops(experiment()), Missing)
+
+
+@pytest.mark.parametrize(
+    ("task", "begin", "text"),
+    [
+        ("sequence-classification", "Class lost", "loses a class"),
+        ("multi-label", "Label lost", "loses a label"),
+        ("regression", "Sentences ignored", "ignores the sentences"),
+    ],
+)
+def test_what_is_lost_is_called_by_its_name(task: TaskName, begin: str, text: str) -> None:
+    """Several labels are no classes, and numbers are neither."""
+    result = replace(made_up_tasks.experiment(task).results[1], class_loss="hardly recognised: it")
+    assert loss_text(result) == text
+    (sentence,) = class_loss_sentences([result])
+    assert sentence.startswith(f"{begin}: {result.freeze}: hardly recognised: it; inferior, ")
+
+
+def test_labels_are_not_called_classes() -> None:
+    """Neither above the table of their recalls, nor in it."""
+    (table,) = [
+        table for table in subset_tables(made_up_tasks.experiment("multi-label").results) if table.kind == "class"
+    ]
+    assert (table.title, table.headers[0]) == ("Labels", "label")
+    assert table.caption.startswith("Recall of every label, ")

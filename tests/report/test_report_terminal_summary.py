@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -118,9 +120,12 @@ def test_a_hostile_name_breaks_nothing(name: str) -> None:
 
 
 def test_a_session_that_saves_its_model_does_not_say_how_to() -> None:
-    """The last lines name the option only where it was not given."""
+    """No sentence names the option where it was given, at the end or above."""
     summary = varied_summary(on_gpu=True)
-    assert "--freeze-save=DIR" in plain_text(closing_lines([summary], 200))
-    text = plain_text(closing_lines([summary], 200, is_saved=True))
-    assert "To use it: " in text
-    assert "--freeze-save" not in text
+    saving = replace(summary, is_saving=True)
+    for lines in (partial(closing_lines, width=200), lambda summaries: summary_lines(summaries[0], 200)):
+        assert "--freeze-save=DIR" in plain_text(lines([summary]))
+        text = plain_text(lines([saving]))
+        assert "To use it: " in text
+        assert "--freeze-save" not in text
+    assert "--freeze-save" not in " ".join(saving.answer_lines)

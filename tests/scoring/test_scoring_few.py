@@ -37,15 +37,22 @@ def of_classes(*counts: int, confidence: float = 0.75) -> Examples:
 def test_few_examples_of_the_rarer_class_are_named() -> None:
     """At a share of 3 % of 300 examples no metric of both classes is judged, and at 3 % of 2,000 each is."""
     few, enough = of_classes(291, 9), of_classes(1940, 60)
-    for metric in (MACRO_F1, BALANCED_ACCURACY, F1, MCC):
-        assert (metric.too_few([few]), metric.too_few([enough])) == ("9 examples of class b", None)
+    for metric, needed in {MACRO_F1: 16, BALANCED_ACCURACY: 16, F1: 15, MCC: 15}.items():
+        named = f"9 of {needed} needed examples of class b"
+        assert (metric.too_few([few]), metric.too_few([enough])) == (named, None)
+        assert metric.too_few([of_classes(291, needed)]) is None
+        assert metric.too_few([of_classes(291, needed - 1)]) is not None
     assert ACCURACY.too_few([few]) is None
 
 
 def test_many_rare_classes_are_enough_together() -> None:
     """Their mean rests on all of them; one rare class of several has a weight of its own."""
     assert MACRO_F1.too_few([of_classes(*[15] * 8)]) is None
-    assert MACRO_F1.too_few([of_classes(170, 124, 6)]) == "6 examples of class c"
+    assert MACRO_F1.too_few([of_classes(170, 124, 6)]) == "6 of 8 needed examples of class c"
+    assert MACRO_F1.too_few([of_classes(170, 124, 8)]) is None
+    # Where the others have too few as well, each needs a third of the sixty.
+    assert MACRO_F1.too_few([of_classes(17, 17, 16)]) == "16 of 20 needed examples of class c"
+    assert MACRO_F1.too_few([of_classes(20, 20, 20)]) is None
     assert MACRO_F1.too_few([of_classes(165, 90, 45)]) is None
     assert MCC.too_few([of_classes(170, 124, 6)]) is None
 
@@ -61,10 +68,12 @@ def test_examples_of_one_text_or_group_count_once(metric: Metric) -> None:
     examples = of_classes(300, 60)
     alone = np.arange(300)
     in_two, in_thirty = (np.concatenate([alone, 300 + np.arange(60) // size]) for size in (30, 2))
-    assert metric.too_few([replace(examples, units=in_two)]) == "60 examples of class b in 2 texts or groups"
+    needed = 16 if metric in (MACRO_F1, BALANCED_ACCURACY) else 15
+    of_b = f"of {needed} needed texts or groups"
+    assert metric.too_few([replace(examples, units=in_two)]) == f"60 examples of class b in 2 {of_b}"
     assert metric.too_few([replace(examples, units=in_thirty)]) is None
     of_one = np.concatenate([alone, np.full(60, 300)])
-    assert metric.too_few([replace(examples, units=of_one)]) == "60 examples of class b in 1 text or group"
+    assert metric.too_few([replace(examples, units=of_one)]) == f"60 examples of class b in 1 {of_b}"
 
 
 def test_numbers_labels_and_entities_of_one_group_count_once() -> None:
@@ -72,10 +81,12 @@ def test_numbers_labels_and_entities_of_one_group_count_once() -> None:
     numbers = np.arange(60.0)
     pairs = Examples(task="regression", labels=numbers, predictions=numbers, scores=None, label_names=("stars",))
     assert PEARSON.too_few([replace(pairs, units=np.arange(60) // 2)]) is None
-    assert PEARSON.too_few([replace(pairs, units=np.arange(60) // 3)]) == "60 examples in 20 texts or groups"
+    assert (
+        PEARSON.too_few([replace(pairs, units=np.arange(60) // 3)]) == "60 examples in 20 of 30 needed texts or groups"
+    )
     labels = np.repeat([[1, 1], [0, 0]], [10, 90], axis=0)
     several = Examples(task="multi-label", labels=labels, predictions=labels, scores=None, label_names=("a", "b"))
-    assert MICRO_F1.too_few([several]) == "10 examples with any of the labels"
+    assert MICRO_F1.too_few([several]) == "10 of 15 needed examples with any of the labels"
     words = np.tile([0, 1, 2], 60)
     sentences = Examples(
         task="token-classification",
@@ -87,13 +98,13 @@ def test_numbers_labels_and_entities_of_one_group_count_once() -> None:
     )
     assert ENTITY_F1.too_few([replace(sentences, units=np.arange(60) // 4)]) is None
     few = ENTITY_F1.too_few([replace(sentences, units=np.arange(60) // 10)])
-    assert few == "60 entities in 60 sentences in 6 texts or groups"
+    assert few == "60 entities in 60 sentences in 6 of 15 needed texts or groups"
 
 
 def test_auroc_near_one_needs_more_examples() -> None:
     """The fewer are misranked, the fewer the metric rests on."""
     assert AUROC.too_few([of_classes(100, 100)]) is None
-    assert AUROC.too_few([of_classes(100, 6)]) == "6 examples of class b"
+    assert AUROC.too_few([of_classes(100, 6)]) == "6 of 15 needed examples of class b"
     perfect = of_classes(500, 500)
     ranked = np.stack([np.zeros(1000), np.where(perfect.labels == 1, 1, -1)], axis=1).astype(np.float32)
     certain = Examples(
@@ -143,13 +154,13 @@ def test_several_labels() -> None:
         scores=rng.normal(size=(300, 2)).astype(np.float32),
         label_names=("rare", "usual"),
     )
-    assert MACRO_F1.too_few([examples]) == "9 examples of label rare"
+    assert MACRO_F1.too_few([examples]) == "9 of 16 needed examples of label rare"
     assert MICRO_F1.too_few([examples]) is None
-    assert AUROC.too_few([examples]) == "9 examples of label rare"
+    assert AUROC.too_few([examples]) == "9 of 15 needed examples of label rare"
     only = Examples(
         task="multi-label", labels=labels[:, :1], predictions=labels[:, :1], scores=None, label_names=("x",)
     )
-    assert MICRO_F1.too_few([only]) == "9 examples with any of the labels"
+    assert MICRO_F1.too_few([only]) == "9 of 15 needed examples with any of the labels"
 
 
 def test_numbers_and_entities() -> None:
@@ -157,7 +168,7 @@ def test_numbers_and_entities() -> None:
     pairs = Examples(
         task="regression", labels=np.arange(29.0), predictions=np.arange(29.0), scores=None, label_names=("rating",)
     )
-    assert PEARSON.too_few([pairs]) == "29 examples"
+    assert PEARSON.too_few([pairs]) == "29 of 30 needed examples"
     words = np.tile([0, 1, 2], 20)
     for names in (("O", "B-PER", "I-PER"), ("O", "B-PER", "I-PER", "B-LOC")):
         sentences = Examples(
@@ -168,7 +179,7 @@ def test_numbers_and_entities() -> None:
             label_names=names,
             lengths=np.full(20, 3),
         )
-        assert ENTITY_F1.too_few([sentences]) == "20 entities"
+        assert ENTITY_F1.too_few([sentences]) == "20 of 30 needed entities"
         often = Examples(
             task="token-classification",
             labels=np.tile(words, 2),
@@ -182,10 +193,10 @@ def test_numbers_and_entities() -> None:
 
 def test_a_metric_of_a_user_may_rest_on_the_rarest_class() -> None:
     """So its verdict waits for as many examples as a metric of all classes; of numbers, for as many as correlations."""
-    assert too_few_for_any(of_classes(298, 2)) == "2 examples of class b"
-    assert too_few_for_any(of_classes(299, 1)) == "1 example of class b"
+    assert too_few_for_any(of_classes(298, 2)) == "2 of 16 needed examples of class b"
+    assert too_few_for_any(of_classes(299, 1)) == "1 of 16 needed examples of class b"
     assert too_few_for_any(of_classes(150, 150)) is None
     assert (too_few_for_any(drawn("regression", 0, 29)), too_few_for_any(drawn("regression", 0, 30))) == (
-        "29 examples",
+        "29 of 30 needed examples",
         None,
     )

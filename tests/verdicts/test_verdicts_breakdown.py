@@ -64,19 +64,19 @@ def test_the_margin_of_recall_is_in_points() -> None:
     assert parts.limits == ()
 
 
-def test_a_class_that_carries_the_loss_is_a_warning() -> None:
+def test_a_class_that_loses_more_than_the_others_is_a_warning() -> None:
     """The drop of macro F1 is that of one class; a drop of all classes alike is none of them."""
     baseline = made_up_scores.runs("sequence-classification")
     one = made_up_scores.runs("sequence-classification", "emb", blind={2: 1.0})
     result = judge("emb", one, baseline, margin_pp=2.0, limit_pp=None, metric=METRICS["macro-f1"])
     (warning,) = result.warnings
-    assert warning.startswith("emb: class positive carries the loss: its recall drops by ")
+    assert warning.startswith("emb: class positive loses more than the others: its recall drops by ")
     alike = made_up_scores.runs("sequence-classification", "emb", blind={0: 0.6, 1: 0.6, 2: 0.6})
     assert judge("emb", alike, baseline, margin_pp=2.0, limit_pp=None, metric=METRICS["macro-f1"]).warnings == ()
 
 
 def test_a_lost_class_is_named_once() -> None:
-    """It makes the verdict inferior, and carries the loss as well."""
+    """It makes the verdict inferior, and it loses more than the others as well."""
     baseline = made_up_scores.runs("sequence-classification")
     records = made_up_scores.runs("sequence-classification", "emb", blind={2: 9.0})
     result = judge("emb", records, baseline, margin_pp=50.0, limit_pp=None, metric=METRICS["macro-f1"])

@@ -118,6 +118,18 @@ def test_runs_that_predict_the_same_throughout(task: TaskName, text: str) -> Non
     assert constant_sentence([constant, records[1]]) == text
 
 
+def test_no_label_is_not_called_by_the_name_of_a_configuration() -> None:
+    """Runs may have no label at all for any sentence, or some of them the same labels for each."""
+    records = [_all_alike(record) for record in made_up_scores.runs("multi-label", num=2)]
+    test = records[0].test
+    assert test is not None
+    silent = replace(records[0], test=replace(test, predictions=(0,) * len(test.predictions)))
+    assert constant_sentence([silent]) == "seed 42 predicts no label for any test sentence"
+    assert constant_sentence([silent, records[1]]) == (
+        "seeds 42 and 43 predict the same labels for every test sentence (no label, toxic and long)"
+    )
+
+
 @pytest.mark.parametrize("task", ["sequence-classification", "multi-label", "token-classification"])
 def test_a_metric_of_scores_looks_at_scores(task: TaskName) -> None:
     """No score of a rare class may be high enough for a prediction, and rank the examples all the same."""

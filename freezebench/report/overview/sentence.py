@@ -24,6 +24,14 @@ _SHARES = (
     (Fraction(1), "all layers"),
 )
 _NEXT: dict[Next, str] = {"inferior": "is inferior", "inconclusive": "is inconclusive", "invalid": "is invalid"}
+# What the words say of a single experiment without a safe prefix.
+_ONE = {
+    "inferior": "the least frozen prefix is inferior",
+    "inconclusive": "the least frozen prefix is inconclusive",
+    "invalid": "the least frozen prefix is invalid",
+    "baseline invalid": "the baseline is invalid",
+    "nothing compared": "nothing was compared",
+}
 _OF_THE_LAYERS = " of the layers"
 _BOTH = 2
 
@@ -41,10 +49,10 @@ def sentence(rows: Sequence[OverviewRow]) -> str:
     if not safe:
         everywhere = "either of the 2" if len(rows) == _BOTH else f"any of the {len(rows)}"
         return f"No prefix is non-inferior {_margin(rows)} in {everywhere} experiments: {words}."
-    parts = [_safe_part(safe, rows), *_deeper_part(safe)]
+    parts = [_safe_part(safe, rows) + _where_one_is(safe), *_deeper_part(safe)]
     if others:
         num = others.total()
-        parts.append(f"the other {'experiment' if num == 1 else num}: {words}")
+        parts.append(f"in the other one {_ONE[words]}" if num == 1 else f"the other {num}: {words}")
     return f"{'; '.join(parts)}."
 
 
@@ -80,14 +88,22 @@ def _margin(rows: Sequence[OverviewRow]) -> str:
     return f"at a margin of {with_unit(margin, unit)}"
 
 
+def _where_one_is(safe: Sequence[OverviewRow]) -> str:
+    """Return the same as ``_deeper_part`` of a single experiment, as the end of a clause; empty if there are more."""
+    if len(safe) > 1:
+        return ""
+    state = safe[0].next_deeper[1]
+    known = f", where the next deeper prefix that was tried {_NEXT[state]}" if state in _NEXT else ""
+    return ", where no deeper prefix was tried" if state == "not_tried" else known
+
+
 def _deeper_part(safe: Sequence[OverviewRow]) -> list[str]:
     """Return what is known about the prefix after the deepest safe one; empty where all layers are safe."""
+    if len(safe) == 1:
+        return []
     counts = Counter(row.next_deeper[1] for row in safe)
     known = [(words, counts[state]) for state, words in _NEXT.items() if counts[state]]
     num_ends = counts["not_tried"]
-    if len(safe) == 1:
-        words = [f"the next deeper prefix that was tried {words}" for words, _ in known]
-        return [f"there {text}" for text in [*words, *(["no deeper prefix was tried"] if num_ends else [])]]
     texts = [f"{words} in {num}{'' if index else _of_safe(num, safe)}" for index, (words, num) in enumerate(known)]
     parts = [f"the next deeper prefix that was tried {with_and(texts)}"] if texts else []
     if num_ends:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 _MOST_SHOWN = 8
 # What a sentence tells people to type.
-_CODE = re.compile(r"freezebench\.\w+\([^)]*\)|--freeze-[\w-]+(?:=[^\s,;.]+(?:\.[^\s,;.]+)*)?")
+# A value has no punctuation at its end, and no bracket that opens before the option.
+_CODE = re.compile(
+    r"freezebench\.\w+\([^)]*\)|--freeze-[\w-]+(?:=(?:[^\s()]|\([^\s()]*\))*(?:[^\s(),;:.]|\([^\s()]*\)))?"
+)
 
 
 def answer(experiment: Experiment, forest_plot: Html | None) -> Html:

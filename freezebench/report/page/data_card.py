@@ -17,15 +17,17 @@ from freezebench.report.data_text import (
 from freezebench.report.experiment import subsettings
 from freezebench.report.page.histogram import histogram
 from freezebench.report.page.markup import Html, bullets, data_table, definitions, element, joined, section
+from freezebench.report.summary import DATA_NOTE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from freezebench.records.data_facts import DataFacts, SetFacts
     from freezebench.report.experiment import Experiment
 
 _SPLITS = ("train", "validation", "test")
 _NOT_RECORDED = "not recorded by the version of freezebench that trained these runs; train again to have it"
+_SPLIT_TITLES = {"regression": "Splits", "multi-label": "Splits and their labels"}
 _BALANCE = {
     "sequence-classification": "Share of every class in the split.",
     "regression": "Sizes of the splits.",
@@ -54,14 +56,22 @@ def data_card(experiment: Experiment) -> Html:
     return section(
         "Data",
         definitions(pairs),
-        element("h3", "Splits" if facts.task == "regression" else "Splits and class balance"),
+        element("h3", _SPLIT_TITLES.get(facts.task, "Splits and class balance")),
         _balance(facts),
-        _test_sets(facts),
+        _test_sets(facts, experiment.summary.lines),
         element("h3", "Length of the sentences"),
         _lengths(facts),
-        bullets(facts.notes),
+        bullets(notes) if (notes := _notes(experiment, facts)) else None,
         class_="card",
     )
+
+
+def _notes(experiment: Experiment, facts: DataFacts) -> list[str]:
+    """Return the notes on the data set; those that change how every figure is read are among the footnotes."""
+    sentences = (*experiment.summary.lines, *experiment.summary.notes)
+    notes = [note.removeprefix(DATA_NOTE) for note in sentences if note.startswith(DATA_NOTE)]
+    of_sets = [note for item in facts.test_sets for note in item.notes]
+    return [note for note in notes if note not in of_sets]
 
 
 def _outputs(facts: DataFacts) -> str:
@@ -121,13 +131,13 @@ def _shares(facts: DataFacts, split: str) -> list[str]:
     return share_texts(facts, counts, getattr(facts, f"num_{split}")) if names else []
 
 
-def _test_sets(facts: DataFacts) -> Html | None:
-    """Return the further test sets; ``None`` where there are none."""
+def _test_sets(facts: DataFacts, footnotes: Collection[str]) -> Html | None:
+    """Return the further test sets with notes on them that are no footnotes; ``None`` where there are none."""
     if not facts.test_sets:
         return None
     rows = [[item.name, item.source, f"{item.num_test:,}", *_of_set(facts, item)] for item in facts.test_sets]
     headers = ["test set", "source", "sentences", *_class_names(facts), "SHA-256"]
-    notes = [f"{item.name}: {note}" for item in facts.test_sets for note in item.notes]
+    notes = [f"{item.name}: {note}" for item in facts.test_sets for note in item.notes if note not in footnotes]
     table = data_table("Every run is evaluated on these test sets, and no run trains on them.", headers, rows)
     return joined([element("h3", "Further test sets"), table, bullets(notes) if notes else None])
 

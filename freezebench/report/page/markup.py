@@ -79,7 +79,7 @@ def data_table(caption: str, headers: Sequence[str], rows: Sequence[Sequence[Con
         headers: Headings of its columns; one that no row fills is left out.
         rows: The cells of every row.
     """
-    filled = [any(row[column] not in (NOT_MEASURED, None) for row in rows) for column in range(len(headers))]
+    filled = filled_columns(headers, rows)
     head = element("tr", *(element("th", header, scope="col") for header in itertools.compress(headers, filled)))
     body = []
     for row in rows:
@@ -87,6 +87,11 @@ def data_table(caption: str, headers: Sequence[str], rows: Sequence[Sequence[Con
         body.append(element("tr", element("th", first, scope="row"), *(element("td", cell) for cell in rest)))
     table = element("table", element("thead", head), element("tbody", *body))
     return joined([scroller(table, caption), element("p", caption, class_="more")])
+
+
+def filled_columns(headers: Sequence[str], rows: Sequence[Sequence[Content]]) -> list[bool]:
+    """Return of every column whether some row fills it, so that a table shows it."""
+    return [any(row[column] not in (NOT_MEASURED, None) for row in rows) for column in range(len(headers))]
 
 
 def scroller(table: Html, label: str) -> Html:

@@ -100,6 +100,7 @@ def column_table(
         name: Returns the content of a row's first cell.
         foot: The element under the rows.
     """
+    columns = [column.in_one_unit(rows) for column in columns]
     head = [
         element(
             "th",

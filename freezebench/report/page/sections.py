@@ -8,22 +8,49 @@ from freezebench.records.run_record import data_of
 from freezebench.report.experiment import subsettings
 from freezebench.report.metric_text import definition, in_points_of
 from freezebench.report.page.answer import with_code
-from freezebench.report.page.markup import Html, bullets, copyable, data_table, definitions, element, joined, section
+from freezebench.report.page.markup import (
+    Html,
+    bullets,
+    copyable,
+    data_table,
+    definitions,
+    element,
+    filled_columns,
+    joined,
+    section,
+)
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.reproduce import reproduction_command
 from freezebench.report.rows import table_metric, task_of
 from freezebench.report.subsets import WHY_TEST_SETS
+from freezebench.report.summary import DATA_NOTE
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.run import Protocol
 from freezebench.units import with_and
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from freezebench.report.experiment import Experiment
     from freezebench.specs.json_types import Json
     from freezebench.specs.run import Engine
 
+# What the columns of two tables are, by heading; a column that no configuration fills is not shown.
+_TIMES = {
+    "data": "Data, forward, backward and optimizer are shares of a step.",
+    "evaluation": "Evaluation is the time of evaluations between the epochs.",
+    "counted": "Counted is the speed-up that the counted operations of the matrix products predict.",
+    "warm": "Warm is the measured speed-up of training alone.",
+    "cold": "Cold is the same with the time of the pass over the frozen prefix.",
+    "paid back in": "The last column is the epoch by whose end the time saved exceeds the time of the pass.",
+}
+_MEMORY = {
+    "weights": "Weights include buffers.",
+    "gradients": "Weights, gradients and optimizer state are counted from tensors.",
+    "activations, rest": "Activations are the rest of the peak of a GPU's allocator.",
+    "added weights": "Added weights are those of strategies, which the weights include.",
+    "merged weights": "Merged weights are what remains once those are merged.",
+}
 _NAMES = {"source_sha256": "freezebench source (SHA-256)", "torch_num_threads": "torch threads"}
 # Reports of version 0.1 hold their answer among these sentences.
 _OLD_ANSWERS = ("Deepest safe prefix: ", "Recommended: ")
@@ -68,13 +95,14 @@ def time_spent(experiment: Experiment) -> Html | None:
     headers, cells = experiment.summary.breakdown
     if not headers:
         return None
-    caption = (
-        "Data, forward, backward and optimizer are shares of a step; evaluation is the time of evaluations between "
-        "the epochs. Counted is the speed-up that the counted operations of the matrix products predict. Warm and cold "
-        "are measured, without and with the pass over the frozen prefix. The last column is the epoch by whose end the "
-        "time saved exceeds the time of the pass."
-    )
+    caption = _explained(headers, cells, _TIMES)
     return section("How the time is spent", data_table(caption, headers, cells))
+
+
+def _explained(headers: Sequence[str], cells: Sequence[Sequence[str]], sentences: Mapping[str, str]) -> str:
+    """Return the sentences on those columns that the table shows, by the heading of each."""
+    shown = [header for header, is_filled in zip(headers, filled_columns(headers, cells), strict=True) if is_filled]
+    return " ".join(sentence for header, sentence in sentences.items() if header in shown)
 
 
 def memory_used(experiment: Experiment) -> Html | None:
@@ -82,11 +110,7 @@ def memory_used(experiment: Experiment) -> Html | None:
     headers, cells = experiment.summary.memory
     if not headers:
         return None
-    caption = (
-        "Memory at the last step, the largest over the seeds. Weights include buffers and what strategies add; "
-        "merged weights are what remains once that is merged. Weights, gradients and optimizer state are counted "
-        "from tensors; activations are the rest of the peak of a GPU's allocator; they are not measured on a CPU."
-    )
+    caption = f"Memory at the last step, the largest over the seeds. {_explained(headers, cells, _MEMORY)}"
     return section("What the memory is used for", data_table(caption, headers, cells))
 
 
@@ -194,7 +218,8 @@ def environment(experiment: Experiment) -> Html:
 def footnotes(experiment: Experiment) -> Html:
     """Return the sentences that qualify the answer."""
     sentences = (*experiment.summary.lines, *experiment.summary.notes)
-    lines = [with_code(sentence) for sentence in sentences if not sentence.startswith(_OLD_ANSWERS)]
+    # The section on the data has the notes on them.
+    lines = [with_code(text) for text in sentences if not text.startswith((*_OLD_ANSWERS, DATA_NOTE))]
     return section("Footnotes", bullets(lines), class_="notes")
 
 

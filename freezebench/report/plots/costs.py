@@ -20,6 +20,7 @@ from freezebench.report.plots.style import (
     MUTED,
     VERDICT_MARKS,
     between,
+    in_lines,
     label_points,
     picture,
     ramp,
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 _GIB = 2.0**30
 _LEGEND_COLUMNS = 3
+_FEWEST_COMPARED = 2
+_LABEL_HEIGHT = 150.0  # in points: how long the label of the upright axis may be
 _SHAPES_NOTE = "Colours are verdicts, shapes are families of configurations. "
 
 
@@ -114,8 +117,8 @@ def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
     needs_quiet = COST_METRICS[metric].needs_quiet
     names = [short_name(row.freeze) + (f" {MARK}" if needs_quiet and row.is_contended else "") for row, _, _ in shown]
     shapes = family_shapes(row.freeze for row, _, _ in shown)
-    # The front is that of the means: single seeds would reward a lucky run.
-    front = pareto([(x, y if judged.higher_is_better else -y) for _, x, y in shown])
+    counting = [position for position, (row, _, _) in enumerate(shown) if not (needs_quiet and row.is_contended)]
+    front = _front(shown, counting, judged)
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
@@ -127,23 +130,57 @@ def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
         axes.margins(0.12, 0.14)
         axes.set_xlim(left=max(0.0, axes.get_xlim()[0]))
         axes.set_xlabel(f"{cost.axis}, left is better")
-        axes.set_ylabel(axis_label(judged))
-        _trade_off_legend(figure, [row.verdict for row, _, _ in shown], shapes)
+        axes.set_ylabel(in_lines(axis_label(judged), _LABEL_HEIGHT))
+        _trade_off_legend(figure, [row.verdict for row, _, _ in shown], shapes, has_front=bool(front))
         labels = [(x, y, label) for (_, x, y), label in zip(shown, names, strict=True)]
         label_points(axes, labels, [*between(corners), *seeds])
 
-    best = ", ".join(shown[position][0].freeze for position in front)
     return picture(
         name,
         title,
         caption=(
-            f"Filled marks lie on the Pareto front: no other configuration is both cheaper and {_better(judged)}. "
+            f"{_front_note(judged, has_front=bool(front), is_whole=len(counting) == len(shown))} "
             f"{_SHAPES_NOTE if shapes else ''}Small dots: one seed each."
             f"{busy_note(experiment.rows) if needs_quiet else ''}"
         ),
-        alt=f"On the Pareto front of {judged.label} and {cost.name}: {best}.",
+        alt=_in_words(shown, front, judged, cost),
         height=3.5 + 0.17 * math.ceil(len(shapes) / _LEGEND_COLUMNS),
         paint=paint,
+    )
+
+
+def _front(shown: Sequence[tuple[Row, float, float]], counting: Sequence[int], metric: Metric) -> list[int]:
+    """Return the positions of the configurations on the Pareto front; none where too few have a cost that counts.
+
+    It is the front of the means: single seeds would reward a lucky run.
+
+    Args:
+        shown: The configurations with cost and value.
+        counting: Positions of those whose costs count; others are no evidence.
+        metric: What the values are of.
+    """
+    if len(counting) < min(len(shown), _FEWEST_COMPARED):
+        return []
+    costs = [(shown[position][1], shown[position][2]) for position in counting]
+    return [counting[index] for index in pareto([(x, y if metric.higher_is_better else -y) for x, y in costs])]
+
+
+def _in_words(shown: Sequence[tuple[Row, float, float]], front: Sequence[int], metric: Metric, cost: Cost) -> str:
+    """Return the front, or without one the figures, for people who cannot see the picture."""
+    if front:
+        best = ", ".join(shown[position][0].freeze for position in front)
+        return f"On the Pareto front of {metric.label} and {cost.name}: {best}."
+    figures = "; ".join(f"{row.freeze} {x:.3g}, {y:.3g}" for row, x, y in shown)
+    return f"{cost.axis} and {axis_label(metric)}: {figures}."
+
+
+def _front_note(metric: Metric, *, has_front: bool, is_whole: bool) -> str:
+    """Return what the Pareto front is, and which configurations cannot be on it."""
+    if not has_front:
+        return f"No Pareto front is drawn, since figures with {MARK} do not count."
+    left_out = "" if is_whole else f" Those with {MARK} are left out of it."
+    return (
+        f"Filled marks lie on the Pareto front: no other configuration is both cheaper and {_better(metric)}.{left_out}"
     )
 
 
@@ -159,12 +196,13 @@ def _mark(axes: Axes, row: Row, point: tuple[float, float], shapes: Mapping[str,
     axes.plot(*point, marker=marker, ms=7.5, color=fill, mec=color, mew=1.3, zorder=3)
 
 
-def _trade_off_legend(figure: Figure, verdicts: list[str], shapes: Mapping[str, str]) -> None:
+def _trade_off_legend(figure: Figure, verdicts: list[str], shapes: Mapping[str, str], *, has_front: bool) -> None:
     from matplotlib.lines import Line2D
 
     # Where shapes are families, verdicts are colours alone.
     handles = verdict_handles(verdicts, marker="s" if shapes else None) + family_handles(shapes)
-    handles.append(Line2D([], [], color=BLUE, lw=1.4, label="Pareto front"))
+    if has_front:
+        handles.append(Line2D([], [], color=BLUE, lw=1.4, label="Pareto front"))
     handles.append(Line2D([], [], color=MUTED, marker=".", ls="", label="one seed"))
     figure.legend(
         handles=handles, loc="outside lower center", ncols=_LEGEND_COLUMNS, handletextpad=0.4, columnspacing=1.2

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from freezebench.report.overview.front import CostName, Front
     from freezebench.report.rows import Row
 
+_SHIFT = 0.5  # per cent of the parameters between the intervals of one share
 _WIDEST_LABEL = 52  # the width of the legend
 
 
@@ -135,7 +136,7 @@ def drops(experiments: Sequence[Experiment]) -> Picture | Missing:
         for index, line in enumerate(lines):
             color, marker = mark(index)
             # Experiments of one model have the same shares; a small shift keeps their intervals apart.
-            x = [share + 0.5 * index for share, *_ in line]
+            x = [share + _SHIFT * index for share, *_ in line]
             low = [max(0.0, drop - lower) for _, drop, lower, _ in line]
             high = [max(0.0, upper - drop) for _, drop, _, upper in line]
             axes.errorbar(
@@ -151,7 +152,8 @@ def drops(experiments: Sequence[Experiment]) -> Picture | Missing:
     return picture(
         "together_drop",
         title,
-        caption="Bars: intervals over new seeds and sentences. Further right, more is frozen. The band is the margin."
+        caption="Bars: intervals over new seeds and sentences. Further right, more is frozen. The band is the margin. "
+        f"So that no bar covers another, every experiment is drawn {_SHIFT:g} % to the left of the one before it."
         + _left_out(experiments),
         alt=f"{title_of(metric)} drop against the share of trainable parameters for {len(experiments)} experiments.",
         height=3.4 + 0.17 * len(experiments),

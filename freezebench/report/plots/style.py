@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
+from matplotlib.textpath import TextPath
 
 from freezebench.report.picture import LIGHT, Picture
 from freezebench.specs.freeze import FreezeSpec
@@ -105,6 +107,24 @@ def picture(
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Title": title, "Description": alt})
         figure.savefig(png, format="png", dpi=300, metadata={"Software": None})
     return Picture(name=name, title=title, caption=caption, alt=alt, svg=svg.getvalue(), png=png.getvalue())
+
+
+def in_lines(text: str, width: float) -> str:
+    """Return a text in lines between words, as long as lines of a title or of an axis's label of this width may be.
+
+    Args:
+        text: The text.
+        width: Width in points; a single word may be wider.
+    """
+    font = FontProperties(family=_SETTINGS["font.family"], size=_SETTINGS["axes.titlesize"])
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and TextPath((0, 0), longer, prop=font).get_extents().width <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return "\n".join(lines)
 
 
 def mark(index: int) -> tuple[str, str]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-import textwrap
 from typing import TYPE_CHECKING
 
 from freezebench.report.contention import MARK
 from freezebench.report.notebook_metrics import NOTEBOOK_METRICS, metrics_of, values
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots.families import legend_columns, short_name
-from freezebench.report.plots.style import BLUE, MUTED, last_frozen, picture, prefixes, ramp
+from freezebench.report.plots.style import BLUE, MUTED, in_lines, last_frozen, picture, prefixes, ramp
 from freezebench.report.reasons import busy_note
 from freezebench.report.rows import table_metric, table_model, task_of
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 _NUM_WINDOWS = 10  # a smoothed loss curve averages over a tenth of its steps
 _LOG_RATIO = 20.0  # values that differ by more than this factor need a logarithmic axis
-_WIDEST_TITLE = 34  # what half a picture has room for
+_TITLE_WIDTH = 120.0  # in points: what half a picture has room for beside the tick labels
 
 
 def metrics(experiment: Experiment) -> Picture | Missing:
@@ -53,7 +52,7 @@ def metrics(experiment: Experiment) -> Picture | Missing:
             if metric is None:
                 axes.set_axis_off()
                 continue
-            axes.set_title(textwrap.fill(metric, _WIDEST_TITLE))
+            axes.set_title(in_lines(metric, _TITLE_WIDTH))
             _metric(axes, measured[metric])
             axes.set_xticks(range(len(names)), ticks)
             axes.set_xlim(-0.4, len(names) - 0.6)
