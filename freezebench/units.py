@@ -83,6 +83,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def with_unit(number: float, unit: str) -> str:
+    """Return a number with its unit, such as ``1 point`` and ``2 points``."""
+    return f"{number:g} {unit.replace('points', 'point', 1) if number == 1 else unit}"
+
+
 def distinct_text(count: int, num_distinct: int, noun: str, group_column: str | None = None) -> str:
     """Return a number of things, and how many differ if some repeat others: ``872 sentences (850 distinct)``.
 

@@ -95,7 +95,7 @@ def _write(folder: Path, name: str, *configurations: SavedConfiguration) -> str:
         (GOOD, ["--max-time=1.05", "--strict"], 0, "train time: 1.000× the saved run's, at most 1.05× allowed"),
         (GOOD, ["--strict"], 0, "– → –"),
         (GOOD, ["--max-energy=1.05,head:2"], 4, "has a value for head"),
-        (GOOD, ["--max-energy=1.05", "--strict"], 2, "at most 1.05× the saved run's allowed, not measured"),
+        (GOOD, ["--max-energy=1.05", "--strict"], 2, "allowed: 1.05× the saved run's, not measured"),
         (GOOD, ["--max-memory=0.9"], 1, "EXCEEDED: emb: peak memory: 1.000× the saved run's, at most 0.9× allowed"),
         (replace(GOOD, device_name="B"), ["--max-time=2"], 0, "INCONCLUSIVE: emb: train time"),
         (replace(GOOD, device_name="B"), ["--max-time=2", "--strict"], 2, "not comparable: device a CPU → B"),

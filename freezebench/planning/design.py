@@ -9,7 +9,7 @@ from freezebench.errors import DataError, SettingsError, one_line
 from freezebench.records.evaluated import guessed_examples
 from freezebench.scoring.metrics import ACCURACY, metric_of
 from freezebench.scoring.own_metric import perfect
-from freezebench.units import distinct_text
+from freezebench.units import distinct_text, with_unit
 from freezebench.verdicts.constant import is_of_user
 from freezebench.verdicts.metric_values import too_few_labels
 from freezebench.verdicts.power import resolvable_margin
@@ -125,7 +125,7 @@ def refuse_undecidable(settings: Settings, grid: Sequence[str], facts: DataFacts
         limit = settings.max_drop.get(freeze)
         if freeze != "none" and settings.policy(freeze) == "fail" and limit is not None and limit < resolved:
             raise SettingsError(
-                f"{freeze} is limited to {limit:g} {metric.drop_unit} ({settings.limits_from}) and inconclusive tests "
-                f"fail (--freeze-inconclusive=fail), but {fact}: the run could only fail. Use {remedy}, or skip "
-                "inconclusive tests (--freeze-inconclusive=skip)."
+                f"{freeze} is limited to {with_unit(limit, metric.drop_unit)} ({settings.limits_from}) and "
+                f"inconclusive tests fail (--freeze-inconclusive=fail), but {fact}: the run could only fail. Use "
+                f"{remedy}, or skip inconclusive tests (--freeze-inconclusive=skip)."
             )

@@ -19,7 +19,7 @@ from freezebench.scoring.metric import Metric
 from freezebench.scoring.metrics import ACCURACY, METRICS, metric_of
 from freezebench.scoring.own_metric import own_metric
 from freezebench.specs.names import TASKS
-from freezebench.units import NOT_MEASURED, percent_text
+from freezebench.units import NOT_MEASURED, percent_text, with_unit
 from freezebench.verdicts.metric_values import metric_value
 from freezebench.verdicts.noninferiority import fewest_decimals
 
@@ -169,11 +169,6 @@ def in_unit(number: float, metric: Metric) -> str:
 def in_points_of(number: float, metric: Metric) -> str:
     """Return the same with the name of the metric if that is not accuracy: ``2 points of macro F1``."""
     return with_unit(number, metric.drop_unit)
-
-
-def with_unit(number: float, unit: str) -> str:
-    """Return a number with its unit, such as ``1 point`` and ``2 points``."""
-    return f"{number:g} {unit.replace('points', 'point', 1) if number == 1 else unit}"
 
 
 def direction_sentence(metric: Metric) -> str | None:

@@ -16,7 +16,7 @@ from freezebench.records.run_record import data_of
 from freezebench.scoring.constant_loss import cross_entropy
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.scoring.probabilistic import ECE
-from freezebench.units import counted, percent_text, with_and
+from freezebench.units import counted, percent_text, with_and, with_unit
 from freezebench.verdicts.above_zero import shown_above_zero
 from freezebench.verdicts.classes import class_name, majority_class
 from freezebench.verdicts.constant import above_constant, constant_sentence, is_of_user, shows_learning
@@ -162,7 +162,7 @@ def lead_warning(records: Sequence[RunRecord], margin_pp: float, metric: Metric)
     better = f"{lead:.1f} points above" if is_accuracy else f"{lead:.3g} {metric.drop_unit} better than"
     return (
         f"without freezing, {metric.label} is {better} that of {constant}, and the margin is "
-        f"{margin_pp:g} {metric.drop_unit}, so a model that learned nothing could be non-inferior"
+        f"{with_unit(margin_pp, metric.drop_unit)}, so a model that learned nothing could be non-inferior"
     )
 
 

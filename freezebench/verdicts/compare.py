@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from freezebench.specs.limits import CostLimits
+from freezebench.units import with_unit
 from freezebench.verdicts.crossed import interval_from_mean_squares
 from freezebench.verdicts.gate import Part, accuracy_standing, worst
 from freezebench.verdicts.matching import differences, match
@@ -214,8 +215,8 @@ def _sentence(verdict: Verdict, metric: Metric, reference: str) -> str:
     unit = "points" if verdict.unit.startswith("points") else verdict.unit
     decimals = max(2, fewest_decimals(unit))
     observation = f"drop {_figure(verdict.drop_pp, decimals)} {unit}, {name} bound {_figure(bound, decimals)}"
-    side = "below" if metric.higher_is_better else "above"
-    return f"{metric.label}: {observation}, at most {verdict.margin_pp:g} {unit} {side} {reference} allowed, {seeds}"
+    side, limit = "below" if metric.higher_is_better else "above", with_unit(verdict.margin_pp, unit)
+    return f"{metric.label}: {observation}, allowed: {limit} {side} {reference}, {seeds}"
 
 
 def _figure(value: float | None, decimals: int) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from freezebench.errors import SettingsError
 from freezebench.specs.fields import brief, real
 from freezebench.specs.limits import DEFAULT_MARGIN_PP, SMALLEST_POINTS
+from freezebench.units import with_unit
 from freezebench.verdicts.crossed import Interval, crossed_interval
 from freezebench.verdicts.mean_squares import OutcomesError
 
@@ -265,7 +266,7 @@ def _judge(interval: Interval, margin_pp: float, unit: str, too_few: str | None)
         return "inconclusive", ONE_SEED
     fewest = fewest_decimals(unit)
     lower, upper = (bound_text(bound, margin_pp, fewest) for bound in (interval.lower_pp, interval.upper_pp))
-    limit, seeds = f"{margin_pp:g} {unit}", f"{interval.num_seeds} seeds"
+    limit, seeds = with_unit(margin_pp, unit), f"{interval.num_seeds} seeds"
     # A pass needs proof: a comparison that is false for any cause, NaN included, must not count as one.
     if not (interval.upper_pp < margin_pp):
         if interval.lower_pp > margin_pp:

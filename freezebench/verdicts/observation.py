@@ -144,7 +144,7 @@ def _not_comparable(
     *,
     standing: Standing = "undecided",
 ) -> Observation:
-    allowed = "" if limit is None else f"at most {limit:g}× the saved run's allowed, "
+    allowed = "" if limit is None else f"allowed: {limit:g}× the saved run's, "
     return Observation(
         quantity=quantity,
         old=before,
@@ -162,7 +162,7 @@ def _without_verdict(
     if limit is None:
         return Observation(quantity=quantity, old=before, new=after, sentence=left_out and f"{quantity}{left_out}")
     side = "the saved run" if before is None else "this run"
-    sentence = f"{quantity}: at most {limit:g}× the saved run's allowed, not measured in {side}{left_out}"
+    sentence = f"{quantity}: allowed: {limit:g}× the saved run's, not measured in {side}{left_out}"
     return Observation(quantity=quantity, old=before, new=after, standing="undecided", sentence=sentence)
 
 

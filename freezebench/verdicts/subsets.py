@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from freezebench.units import listed
+from freezebench.units import listed, with_unit
 from freezebench.verdicts.crossed import interval_from_mean_squares
 from freezebench.verdicts.gate import Part, accuracy_standing, worst
 from freezebench.verdicts.noninferiority import Verdict, bound_text, decide, fewest_decimals
@@ -133,7 +133,7 @@ def limit_part(quantity: str, subsets: Sequence[SubsetVerdict], limit_pp: float,
         own.sort(key=_shown_drop, reverse=True)
     shown = listed([_drop_text(subset, limit_pp) for subset in own], _MOST_NAMED)
     outcomes = {"ok": "all non-inferior", "undecided": "inconclusive", "worse": "inferior"}
-    allowed = f"{quantity}: a drop of at most {limit_pp:g} {unit} is allowed"
+    allowed = f"{quantity}: a drop of at most {with_unit(limit_pp, unit)} is allowed"
     return Part(quantity=quantity, standing=standing, sentence=f"{allowed}; {outcomes[standing]}: {shown}")
 
 

@@ -284,4 +284,4 @@ def test_the_anchor_limits_accuracy_alone() -> None:
     result = judge("emb", records, records, margin_pp=2, limit_pp=None)
     parts = reference.judge("t.py::test_it[emb]", tests[0].settings, result)
     assert [part.quantity for part in parts] == ["accuracy"]
-    assert "below the anchor allowed" in parts[0].sentence
+    assert "points below the anchor" in parts[0].sentence

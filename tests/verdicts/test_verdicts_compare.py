@@ -50,7 +50,7 @@ def test_accuracy_is_always_judged(accuracy: float, standing: str) -> None:
     """The sentence has the drop from old to new and the margin."""
     pair = compare_pair(configuration(), configuration(accuracy=accuracy), margin_pp=2)
     assert pair.parts[0].standing == standing
-    assert "at most 2 points below the saved run allowed, 3 seeds" in pair.parts[0].sentence
+    assert "allowed: 2 points below the saved run, 3 seeds" in pair.parts[0].sentence
     assert "bound" in pair.parts[0].sentence
 
 
@@ -182,7 +182,7 @@ def test_what_may_differ_is_compared_and_named() -> None:
 def test_the_reference_is_named_in_sentences() -> None:
     """A test may have two limits on accuracy."""
     pair = compare_pair(configuration(), configuration(), margin_pp=2, reference="the anchor")
-    assert "at most 2 points below the anchor allowed" in pair.parts[0].sentence
+    assert "allowed: 2 points below the anchor" in pair.parts[0].sentence
     other = replace(configuration(), model="other")
     refused = compare_pair(configuration(), other, margin_pp=2, reference="the anchor").parts[0].sentence
     assert refused == "not compared with the anchor: model tiny → other"
@@ -306,7 +306,7 @@ def test_another_metric_is_judged_by_its_outcomes(accuracy: float, standing: str
     (part,) = pair.parts
     assert (part.quantity, part.standing, pair.is_decided) == ("balanced accuracy", standing, True)
     assert part.sentence.startswith("balanced accuracy: drop ")
-    assert part.sentence.endswith("at most 10 points below the saved run allowed, 3 seeds")
+    assert part.sentence.endswith("allowed: 10 points below the saved run, 3 seeds")
 
 
 def test_lower_values_of_a_loss_are_better() -> None:
@@ -320,7 +320,7 @@ def test_lower_values_of_a_loss_are_better() -> None:
     better = compare_pair(judged_by(loss, accuracy=0.4), judged_by(loss), margin_pp=0.05).parts[0]
     assert (worse.standing, better.standing) == ("worse", "ok")
     assert re.search(r": drop 0\.\d{3} nats, lower bound 0\.\d{3}, ", worse.sentence)
-    assert "at most 0.05 nats above the saved run allowed" in worse.sentence
+    assert "allowed: 0.05 nats above the saved run" in worse.sentence
 
 
 def test_too_few_examples_on_one_side_decide_nothing() -> None:

@@ -11,7 +11,7 @@ from freezebench.report.metric_text import level_percent, signed_drop, unit_word
 from freezebench.report.overview.rows import FREEZING
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
-from freezebench.units import NOT_MEASURED, percent_text, seconds_text
+from freezebench.units import NOT_MEASURED, percent_text, seconds_text, with_unit
 from freezebench.verdicts.vocabulary import VERDICTS, Term
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def overview_words(rows: Sequence[OverviewRow]) -> dict[str, str]:
     levels = {level_percent(verdict.alpha) for verdict in verdicts if verdict is not None}
     units = {unit_word(row.metric) for row in rows}
     return {
-        "margin": f"{min(margins):g} {min(units)}" if len(margins) == len(units) == 1 else "its margin",
+        "margin": with_unit(min(margins), min(units)) if len(margins) == len(units) == 1 else "its margin",
         "points": min(units) if len(units) == 1 else "its unit",
         "level": " or ".join(sorted(levels)) or level_percent(ALPHA_ONE_LOOK),
         "sd": " ± SD" if any(row.num_seeds > 1 for row in rows) else "",

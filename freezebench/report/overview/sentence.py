@@ -6,9 +6,8 @@ from collections import Counter
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from freezebench.report.metric_text import with_unit
 from freezebench.report.overview.rows import STATE_TERMS
-from freezebench.units import with_and
+from freezebench.units import with_and, with_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
