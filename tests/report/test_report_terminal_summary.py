@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -123,9 +122,10 @@ def test_a_session_that_saves_its_model_does_not_say_how_to() -> None:
     """No sentence names the option where it was given, at the end or above."""
     summary = varied_summary(on_gpu=True)
     saving = replace(summary, is_saving=True)
-    for lines in (partial(closing_lines, width=200), lambda summaries: summary_lines(summaries[0], 200)):
-        assert "--freeze-save=DIR" in plain_text(lines([summary]))
-        text = plain_text(lines([saving]))
+    for lines in (closing_lines([summary], 200), summary_lines(summary, 200)):
+        assert "--freeze-save=DIR" in plain_text(lines)
+    for lines in (closing_lines([saving], 200), summary_lines(saving, 200)):
+        text = plain_text(lines)
         assert "To use it: " in text
         assert "--freeze-save" not in text
     assert "--freeze-save" not in " ".join(saving.answer_lines)
