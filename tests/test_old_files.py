@@ -87,7 +87,7 @@ def test_the_page_of_an_old_report_is_made_again(tmp_path: Path, capsys: pytest.
     assert "index.html" in capsys.readouterr().out
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     shown = re.sub("<[^>]*>", "", page)
-    for text in ("78.88×", "10.43×", "-8.7 [-13.1, -4.3]", "56.4 ± 7.1", "1,923,074", "984 MiB", "AMD EPYC"):
+    for text in ("78.88×", "10.43×", "-8.7 [-13.1, -4.3]", "56.4 ± 7.1", "1,923,074", "0.96 GiB", "AMD EPYC"):
         assert text in shown
     assert "pytest benchmarks --freeze-preset=embedded --freeze-grid=none,emb+L0-4,emb+L0-5" in page
     for configuration in _saved_configurations():

@@ -127,7 +127,7 @@ def test_unbalanced_classes_are_a_note(folder: Path) -> None:
     (folder / "tickets.csv").write_text("".join(["text,label\n", *rows]))
     balance = choose_experiment(folder, Given()).notes[1]
     assert balance.startswith("Unbalanced classes: the test sentences are of rare 2 (10.0 %), usual 18 (90.0 %). ")
-    assert balance.endswith("has too few examples for it (2 examples of class rare).")
+    assert balance.endswith("has too few examples for it (2 of 30 needed examples of class rare).")
 
 
 def test_without_anything_the_embedded_model_is_taken(folder: Path) -> None:

@@ -37,7 +37,7 @@ def test_an_unchanged_run_passes_and_a_worse_one_fails(project: Project, reached
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(
         [
-            "Limit passed: emb: accuracy: drop 0.00 points, upper bound * at most 2 points below the saved run *",
+            "Limit passed: emb: accuracy: drop 0.00 points, upper bound * allowed: 2 points below the saved run*",
             "Limit passed: emb: train time: 1.000× the saved run's, at most 1.05× allowed, 5 against 5 saved runs.",
             "Limit passed: emb: peak memory: 1.000× the saved run's, at most 1.01× allowed.",
             "freezebench: compared with the run of *0001_ref.json), saved → now",
@@ -57,7 +57,7 @@ def test_an_unchanged_run_passes_and_a_worse_one_fails(project: Project, reached
     reached["accuracy"] = 0.6
     result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", "--benchmark-disable")
     result.assert_outcomes(failed=2)
-    result.stdout.fnmatch_lines(["*INFERIOR: accuracy: drop *, lower bound *, at most 2 points below the saved run*"])
+    result.stdout.fnmatch_lines(["*INFERIOR: accuracy: drop *, lower bound *, allowed: 2 points below the saved run*"])
 
 
 def test_a_limit_needs_a_saved_run(project: Project, reached: dict[str, Any]) -> None:
