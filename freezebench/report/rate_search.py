@@ -142,6 +142,12 @@ def usual_rate(record: RunRecord) -> float:
     return learning_rate(record.spec.freeze, PerSpec(), Protocol())
 
 
+def has_tuned_rate(record: RunRecord) -> bool:
+    """Return whether a run has the rate that a preset tuned for its model and configuration."""
+    rates = (preset.learning_rates.by_spec for preset in PRESETS.values() if preset.model == record.spec.model)
+    return any((record.spec.freeze, record.spec.protocol.learning_rate) in by_spec for by_spec in rates)
+
+
 def rate_option(result: ConfigurationResult, rate: float) -> str:
     """Return the option that gives a configuration another rate and keeps all others, as one word for a shell.
 

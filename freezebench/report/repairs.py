@@ -29,6 +29,7 @@ from freezebench.report.rate_search import (
     FAR,
     NEAR,
     attempts,
+    has_tuned_rate,
     may_be_too_high,
     next_rate,
     rate_option,
@@ -169,7 +170,8 @@ def _after_loss(result: ConfigurationResult) -> str | None:
     longer = _longer(result)
     # Where an earlier epoch was the best, a head alone did worse at 3 and 10 times its rate.
     rate = _next_rate(result, record, missing=missing if longer else 0.0)
-    if rate is not None and (longer is None or _trains_little(result) or rate < record.spec.protocol.learning_rate):
+    is_rate_first = _trains_little(result) and not has_tuned_rate(record)
+    if rate is not None and (longer is None or is_rate_first or rate < record.spec.protocol.learning_rate):
         change, why = rate_option(result, rate), ""
     elif longer is not None:
         change, why = longer, _undertrained_text(result)

@@ -95,6 +95,17 @@ def test_a_head_alone_that_hardly_follows_the_baseline_needs_a_rate_far_above_it
     assert step.startswith("Try --freeze-lr=5e-05,emb:0.00015: ")
 
 
+def test_a_head_alone_at_the_rate_of_its_preset_trains_for_longer() -> None:
+    """That rate was the best of several, so that ten times as much is no remedy."""
+    result = trained("emb+L0-5", 0.7, 0.64, rate=5e-3, best_epoch=2, num_trainable_params=10)
+    (step,) = repairing_steps(result)
+    assert step.startswith("Try --freeze-lr=5e-05,emb+L0-5:0.05: ")
+    specs = [replace(record.spec, model="embedded") for record in result.records]
+    records = tuple(replace(run, spec=spec) for run, spec in zip(result.records, specs, strict=True))
+    (step,) = repairing_steps(replace(result, records=records))
+    assert step.startswith("Try --freeze-epochs=4: ")
+
+
 def test_a_baseline_of_which_a_seed_has_learned_trains_for_longer() -> None:
     """Its rate is not too low for all of them."""
     learned, flat = trained("none", 0.9, 0.5).records[:2], made_up.one_class("none", seed=44)
