@@ -220,7 +220,8 @@ def _drawn_from_train(spec: DataSpec, given: Mapping[str, Split]) -> Splits:
         splits["train"] = splits["train"].without(drawn)
     note = (
         f"There is no {' and no '.join(missing)} split: {' and '.join(str(len(splits[name])) for name in missing)} "
-        f"of the {len(given['train'])} train examples became it ({_how(spec, given['train'])})."
+        f"of the {len(given['train'])} train examples became {'it' if len(missing) == 1 else 'these'} "
+        f"({_how(spec, given['train'])})."
     )
     return Splits(train=splits["train"], validation=splits["validation"], test=splits["test"], notes=(note,))
 

@@ -91,7 +91,7 @@ def resolve_task(
     if task == "sequence-classification":
         return task, None
     if stated:
-        reason = "--freeze-task says so"
+        reason = "--freeze-task or a marker says so"
     elif model_task:
         reason = "the model's head was fine-tuned for it"
     else:

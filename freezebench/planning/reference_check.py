@@ -9,7 +9,7 @@ from freezebench.config.session_settings import in_ci
 from freezebench.errors import SettingsError
 from freezebench.records.contention import contention_reason
 from freezebench.records.reference_search import HOW_TO_SAVE
-from freezebench.units import listed
+from freezebench.units import listed, with_unit
 from freezebench.verdicts.matching import differences
 from freezebench.verdicts.resources import MIN_RUNS
 
@@ -196,7 +196,7 @@ def _first_limit(settings: Settings, costs: CostLimits, new: SavedConfiguration)
     if points is None:
         return None
     side = "below" if metric.higher_is_better else "above"
-    return "max_regression", f"{points:g} {metric.unit} {side} the saved run"
+    return "max_regression", f"{with_unit(points, metric.unit)} {side} the saved run"
 
 
 def _advice(request: RequestedRun, refused: Sequence[Difference] = ()) -> str:

@@ -108,7 +108,7 @@ def test_groups_are_kept_whole_and_are_units(tmp_path: Path) -> None:
     assert facts.test_groups is not None
     assert facts.num_distinct_test == len(groups[2]) < facts.num_test
     (drawn,) = (note for note in facts.notes if note.startswith("There is no test"))
-    assert drawn.endswith("became it (stratified, groups of column 'doc' kept whole, seed 42).")
+    assert drawn.endswith("became these (stratified, groups of column 'doc' kept whole, seed 42).")
     num_groups = counted(len(groups[2]), "group")
     number = f"{facts.num_test} test examples are of {num_groups} of column 'doc'"
     assert f"Groups: the {number}. Intervals count the {num_groups}." in facts.notes

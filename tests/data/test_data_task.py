@@ -77,7 +77,7 @@ def test_the_option_comes_before_the_model_and_the_model_before_the_data() -> No
     whole = columns([1, 2, 3])
     assert resolve_task("regression", "sequence-classification", whole) == (
         "regression",
-        "The task is regression: --freeze-task says so.",
+        "The task is regression: --freeze-task or a marker says so.",
     )
     assert resolve_task(None, "regression", whole) == (
         "regression",

@@ -301,7 +301,7 @@ def test_the_largest_regression_is_a_limit_of_its_own(
     reached["ran"] = 0
     line = refused(project_with_reference, reached, GRID, "--freeze-max-regression=none:1")
     assert line.startswith(
-        "ERROR: --freeze-max-regression: test_project.py::test_it[none] is limited to 1 points below the saved run, "
+        "ERROR: --freeze-max-regression: test_project.py::test_it[none] is limited to 1 point below the saved run, "
         "but there is no saved run to compare with. "
     )
 
