@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,11 +119,9 @@ def _grids(folder: Path) -> list[FinishedGrid]:
     grids: list[FinishedGrid | None] = []
     is_file = folder.is_file()
     if is_file or report_file(folder).is_file():
-        items = read_experiments(folder)
-        grids = [grid_of_results(item.results, _looks(item), _factors(item)) for item in items]
         grids = [
-            grid and replace(grid, session_judging=_session_judging(item))
-            for grid, item in zip(grids, items, strict=True)
+            grid_of_results(item.results, _looks(item), _factors(item), _session_judging(item))
+            for item in read_experiments(folder)
         ]
     reported = [grid for grid in grids if grid is not None]
     known = {grid.spec.experiment_id for grid in reported}

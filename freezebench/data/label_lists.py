@@ -63,17 +63,17 @@ def with_label_lists(table: Table, column: str, separator: str | None) -> Table:
     """
     labels = table.columns.get(column, ())
     if _are_written(labels):
-        return _changed(table, column, is_split=False, separator="")
-    return table if separator is None else _changed(table, column, is_split=True, separator=separator)
+        return _changed(table, column, None)
+    return table if separator is None else _changed(table, column, separator)
 
 
-def _changed(table: Table, column: str, *, is_split: bool, separator: str) -> Table:
+def _changed(table: Table, column: str, separator: str | None) -> Table:
     if table.parts:
-        parts = [_changed(part, column, is_split=is_split, separator=separator) for part in table.parts]
+        parts = [_changed(part, column, separator) for part in table.parts]
         return replace(Table.joined(table.name, parts), notes=table.notes)
     if column not in table.columns:
         return table
-    labels = [_list(label, separator if is_split else None) for label in table.columns[column]]
+    labels = [_list(label, separator) for label in table.columns[column]]
     return replace(table, columns={**table.columns, column: labels})
 
 

@@ -186,7 +186,10 @@ class FinishedGrid:
 
 
 def grid_of_results(
-    results: Iterable[ConfigurationResult], looks: InterimLooks | None, tune_lr: tuple[float, ...] = ()
+    results: Iterable[ConfigurationResult],
+    looks: InterimLooks | None,
+    tune_lr: tuple[float, ...] = (),
+    session_judging: tuple[str | None, float] | None = None,
 ) -> FinishedGrid | None:
     """Return the runs behind the results of one experiment; ``None`` if nothing was run.
 
@@ -194,6 +197,7 @@ def grid_of_results(
         results: The results.
         looks: The numbers of seeds after which they were judged; ``None``: not known.
         tune_lr: Factors of the rates that were tried for each.
+        session_judging: Metric and margin of their session; ``None``: not known.
     """
     results = list(results)
     arms = {result.freeze: _in_order(result.records) for result in results if result.records}
@@ -201,7 +205,14 @@ def grid_of_results(
     tuned = {result.freeze: result.tuned_rate for result in results if result.tuned_rate is not None}
     if not arms:
         return None
-    return FinishedGrid(arms=arms, looks=looks or _looks_of(arms), others=others, tuned_rates=tuned, tune_lr=tune_lr)
+    return FinishedGrid(
+        arms=arms,
+        looks=looks or _looks_of(arms),
+        others=others,
+        tuned_rates=tuned,
+        tune_lr=tune_lr,
+        session_judging=session_judging,
+    )
 
 
 def grids_of_runs(records: Iterable[RunRecord]) -> list[FinishedGrid]:

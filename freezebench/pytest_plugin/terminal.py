@@ -205,9 +205,10 @@ class Terminal:
             return
         from freezebench.escaping import terminal_line
 
-        for index, line in enumerate(lines):
-            if not index:  # otherwise the reporter would end its own line within the first of these
-                self._reporter.ensure_newline()
+        shown = list(lines)
+        if shown:  # otherwise the reporter would end its own line within the first of these
+            self._reporter.ensure_newline()
+        for line in shown:
             for text, style in line:
                 self._reporter.write(terminal_line(text), **_MARKUP[style])
             self._reporter.write_line("")

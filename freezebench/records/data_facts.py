@@ -178,3 +178,8 @@ class DataFacts:
         if isinstance(data, dict):
             data = {name: value for name, value in data.items() if name != "generated"}
         return typed_fields(cls, data)
+
+
+def task_of_data(data: DataFacts | None) -> TaskName:
+    """Return the task of a data set; of one that no run has read, ``None``, it is sequence classification."""
+    return "sequence-classification" if data is None else data.task

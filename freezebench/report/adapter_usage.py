@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.escaping import visible
+from freezebench.records.data_facts import task_of_data
 from freezebench.report.task_usage import USAGE
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ def adapter_usage(saved: SavedModel) -> str:
     """Return the section: the code that loads adapters and head, what merging does, and how to add such adapters."""
     spec, data = saved.record.spec, saved.record.data
     num_labels = len(data.label_names) if data is not None else 2
-    usage = USAGE["sequence-classification" if data is None else data.task]
+    usage = USAGE[task_of_data(data)]
     if saved.has_base_name:
         revision = ", revision=config.revision" if spec.model_revision is not None else ""
         imports = f"""from peft import PeftConfig, PeftModel

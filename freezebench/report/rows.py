@@ -6,6 +6,7 @@ import statistics
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
+from freezebench.records.data_facts import task_of_data
 from freezebench.records.device_models import OTHER_MODEL, main_model, of_model
 from freezebench.records.headline import headline_metrics
 from freezebench.records.run_record import values_of
@@ -171,8 +172,7 @@ class Row:
     @property
     def task(self) -> TaskName:
         """What the runs learn; without a valid run sequence classification."""
-        data = self.records[0].data if self.records else None
-        return "sequence-classification" if data is None else data.task
+        return task_of_data(self.records[0].data if self.records else None)
 
     def figures(self) -> dict[str, Figure]:
         """Return every figure by name: the fields that are shown, without the runs."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezebench.records.data_facts import task_of_data
 from freezebench.records.run_record import data_of
 from freezebench.report.metric_text import in_points_of, judged_metric
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import bytes_text, listed, percent_text, seconds_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from freezebench.config.settings import Settings
     from freezebench.specs.names import TaskName
@@ -117,7 +118,8 @@ def class_loss_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
     for result in results:
         if result.class_loss:
             names.setdefault(result.class_loss, []).append(result.freeze)
-    metric, begin = judged_metric(results).label, _LOST[_task_of(results)][0]
+    data = data_of(record for result in results for record in result.records)
+    metric, begin = judged_metric(results).label, _LOST[task_of_data(data)][0]
     return [
         f"{begin}: {', '.join(freezes)}: {loss}; inferior, whatever the {metric}." for loss, freezes in names.items()
     ]
@@ -125,12 +127,7 @@ def class_loss_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
 
 def loss_text(result: ConfigurationResult) -> str:
     """Return what a configuration does whose runs hardly recognise a class, or predict the same throughout."""
-    return _LOST[_task_of([result])][1]
-
-
-def _task_of(results: Iterable[ConfigurationResult]) -> TaskName:
-    data = data_of(record for result in results for record in result.records)
-    return "sequence-classification" if data is None else data.task
+    return _LOST[task_of_data(data_of(result.records))][1]
 
 
 def is_decided(result: ConfigurationResult) -> bool:

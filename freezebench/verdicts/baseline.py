@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from freezebench.records.data_facts import task_of_data
 from freezebench.records.run_record import data_of
 from freezebench.scoring.constant_loss import cross_entropy
 from freezebench.scoring.metrics import ACCURACY
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from freezebench.records.data_facts import DataFacts
     from freezebench.records.run_record import RunRecord
     from freezebench.scoring.metric import Metric
-    from freezebench.specs.names import TaskName
 
 FaultKind = Literal["one_class", "same_seeds", "not_above_majority", "loss_not_below_frequencies"]
 
@@ -65,7 +65,7 @@ def baseline_fault(records: Sequence[RunRecord], *, alpha: float, metric: Metric
     return (
         one_class_fault(records, metric)
         or same_seeds_fault(records)
-        or _not_above_constant(records, shows_learning(metric, _task(records)), alpha=alpha)
+        or _not_above_constant(records, shows_learning(metric, task_of_data(data_of(records))), alpha=alpha)
         or _loss_not_below_constant(records)
     )
 
@@ -171,12 +171,6 @@ def lowest_validation_losses(records: Sequence[RunRecord]) -> list[float]:
     losses = [[epoch.validation.loss for epoch in record.epochs] for record in records]
     finite = [list(filter(math.isfinite, of_run)) for of_run in losses]
     return [min(of_run) for of_run in finite if of_run]
-
-
-def _task(records: Sequence[RunRecord]) -> TaskName:
-    """Return what the runs learned."""
-    data = data_of(records)
-    return "sequence-classification" if data is None else data.task
 
 
 def _not_above_constant(records: Sequence[RunRecord], metric: Metric, *, alpha: float) -> BaselineFault | None:
